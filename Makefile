@@ -1,0 +1,61 @@
+# `make` alone does what CI does. Everything lands in .venv; nothing is installed by hand.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
+PYTEST_WORKERS ?= auto
+
+# Compiled files are kept, whatever the environment says: else every command would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := test
+.PHONY: demo test lint bench lock clean help
+
+help: ## say what each target does
+	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/.created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wherefrom needs Python 3.11 or later, this is " + sys.version)'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# Two steps, because one example package comes as source and is built with the locked build tools.
+$(VENV)/.demo: $(VENV)/.created requirements/build.txt requirements/demo.txt pyproject.toml
+	@echo "setting up $(VENV) (once, about a minute)"
+	$(PIP) install --require-hashes -r requirements/build.txt
+	$(PIP) install --require-hashes --no-build-isolation -r requirements/demo.txt
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo requirements/dev.txt
+	$(PIP) install --require-hashes --no-build-isolation -r requirements/dev.txt
+	@touch $@
+
+demo: $(VENV)/.demo ## real flights, an ordinary pipeline, its lineage, the proof, and four attempts to cheat
+	@$(BIN)/python examples/flights/demo.py
+
+test: lint ## what CI runs
+	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## print figures, and ratios against peers or limits in the same run
+	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+lock: $(VENV)/.created ## resolve the dependencies again, with hashes and no host names
+	$(PIP) install uv
+	$(LOCK) requirements/build.in -o requirements/build.txt
+	$(LOCK) pyproject.toml --extra examples --group dev -o requirements/dev.txt
+	$(LOCK) pyproject.toml --extra examples -c requirements/dev.txt -o requirements/demo.txt
+	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
+
+clean: ## remove what was made here, the environment too
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf examples/flights/{.wherefrom,data,models} examples/flights/*.wherefrom examples/flights/*.html
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,201 @@
+"""`log`, `show`, `trace` and `fingerprint`: looking at what is recorded, and at data."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wherefrom.archive import Archive, Recorded
+from wherefrom.cli.app import app, find_archive
+from wherefrom.cli.output import mark, print_json, progress, width
+from wherefrom.cli.recording import AsJson
+from wherefrom.errors import NotFoundError, WherefromError
+from wherefrom.evidence import format_tree
+from wherefrom.fingerprints import commit_keys, fingerprint_files, fingerprint_records, table_format
+from wherefrom.statements import CORRECTION, GAP, KEY, SOURCE, event_kind_of, format_time, name_of, read_event
+
+AsOf = Annotated[str | None, typer.Option(help="What was known then: an entry's index, a day, or an RFC 3339 time.")]
+
+
+@app.command()
+def log(
+    *,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many, the newest first.")] = 20,
+    kind: Annotated[str | None, typer.Option(help="Of one kind only: RunEvent, gap, source, …")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List what was recorded, the newest first.
+
+    Example: `wherefrom log -n 50` · `wherefrom log --kind gap`
+    """
+    archive = find_archive()
+    rows = [r for r in archive.iter_recorded() if kind is None or name_of(r.entry.kind).lower() == kind.lower()]
+    newest = rows[::-1][:limit]
+    if as_json:
+        print_json([_entry_json(recorded) for recorded in newest])
+        return
+    digits = len(str(archive.size()))
+    for recorded in newest:
+        received = format_time(recorded.entry.received)[:19].replace("T", " ")
+        head = f"{recorded.index:>{digits}}  {received}  {name_of(recorded.entry.kind):<10}  "
+        typer.echo(head + _shorten(_summary(recorded), width() - len(head)))
+
+
+def _shorten(text: str, room: int) -> str:
+    return text if len(text) <= max(room, 20) else text[: max(room, 20) - 1] + "…"
+
+
+def _summary(recorded: Recorded) -> str:
+    predicate = recorded.statement.predicate
+    kind = recorded.statement.predicate_type
+    if event_kind_of(kind):
+        event = read_event(predicate)
+        made = ", ".join(dataset.name for dataset in event.outputs)
+        text = f"{event.event_type or 'event':<8} {event.job_name}  run {event.run_id[:8]}"
+        return text + (f"  → {made}" if made else "")
+    if kind == GAP:
+        return f"run {predicate['runId'][:8]}  {predicate['detail']}"
+    if kind == SOURCE:
+        return f"{predicate['name']}  {predicate.get('licence', '')}  {predicate.get('origin', '')}"
+    if kind == CORRECTION:
+        return f"{predicate['action']}s {predicate['corrects'][:12]}: {predicate['reason']}"
+    if kind == KEY:
+        return f"{predicate['role']} {predicate['verifierKey']}"
+    return ", ".join(subject.name for subject in recorded.statement.subjects)
+
+
+def _entry_json(recorded: Recorded) -> dict[str, Any]:
+    return {
+        "index": recorded.index,
+        "id": recorded.statement_id,
+        "kind": recorded.entry.kind,
+        "received": format_time(recorded.entry.received),
+        "keys": recorded.entry.key_ids,
+        "subjects": [{"name": s.name, "digest": dict(s.digests)} for s in recorded.statement.subjects],
+        "predicate": dict(recorded.statement.predicate),
+    }
+
+
+@app.command()
+def show(
+    what: Annotated[str, typer.Argument(help="A statement's index or id, a run's id, or a data set's name or digest.")],
+    *,
+    as_json: AsJson = False,
+) -> None:
+    """Show one statement, run or data set whole.
+
+    Example: `wherefrom show 12` · `wherefrom show 0192f3a1` · `wherefrom show data/flights.parquet`
+    """
+    archive = find_archive()
+    value = _find(archive, what)
+    if as_json:
+        print_json(value)
+        return
+    _print_value(value)
+
+
+def _find(archive: Archive, what: str) -> Any:
+    if what.isdecimal():
+        return _entry_json(archive.read_recorded(what))
+    if len(what) >= 6 and len(runs := archive.find_runs(what)) == 1:
+        return runs[0]
+    try:
+        return archive.versions_of(what)
+    except NotFoundError as error:
+        try:
+            return _entry_json(archive.read_recorded(what))
+        except WherefromError:
+            raise error from None
+
+
+def _print_value(value: Any, indent: str = "") -> None:
+    """Nested values as indented `name: value` lines."""
+    import dataclasses
+
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        value = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    items = value.items() if isinstance(value, dict) else [("-", item) for item in value]
+    for name, item in items:
+        if name in {"_producer", "_schemaURL"}:
+            continue
+        label = name if name == "-" else f"{name}:"
+        if isinstance(item, (dict, list, tuple)) or dataclasses.is_dataclass(item):
+            if item:
+                typer.echo(f"{indent}{mark(label, 'strong')}")
+                _print_value(item, indent + "  ")
+        elif item not in (None, ""):
+            typer.echo(f"{indent}{mark(label, 'strong')} {item}")
+
+
+@app.command()
+def trace(
+    what: Annotated[str, typer.Argument(help="A model's or data set's name, path or digest.")],
+    *,
+    down: Annotated[
+        bool, typer.Option("--down", help="What was made with it, rather than what it was made from.")
+    ] = False,
+    depth: Annotated[int | None, typer.Option(min=0, help="How many runs to go.")] = None,
+    as_of: AsOf = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell what a model or data set was made from: every file, run, script, commit, parameter.
+
+    Example: `wherefrom trace models/delay.joblib` · `wherefrom trace data/raw/planes.csv --down` ·
+    `wherefrom trace sha256:1f0c2d --as-of 2026-03-31`
+    """
+    archive = find_archive()
+    size = archive.parse_as_of(as_of) if as_of else None
+    answer = archive.trace(what, direction="down" if down else "up", depth=depth, as_of=size)
+    if as_json:
+        checkpoint, note = archive.checkpoint()
+        print_json({"checkpoint": note.decode(), "size": checkpoint.size, "answer": answer})
+        return
+    encoding = sys.stdout.encoding or "ascii"
+    tree = format_tree(answer, width=width(), colour=sys.stdout.isatty(), encoding=encoding)
+    typer.echo(tree.rstrip("\n"))
+
+
+@app.command()
+def fingerprint(
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    *,
+    bytes_only: Annotated[bool, typer.Option("--files", help="Of the bytes only, not of a table's rows.")] = False,
+    keys: Annotated[list[str] | None, typer.Option("--key", help="Also commit to the values of this column.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Fingerprint files, folders and tables: the same rows give the same `wf-records-1` in any format and order.
+
+    Example: `wherefrom fingerprint data/flights.parquet` · `wherefrom fingerprint --files models/`
+    """
+    results = [_fingerprint(path, bytes_only=bytes_only, keys=keys or []) for path in paths]
+    if as_json:
+        print_json(results)
+        return
+    for result in results:
+        typer.echo(mark(str(result["path"]), "strong"))
+        for name, value in result["digests"].items():
+            typer.echo(f"  {name}:{value}")
+        if "rows" in result:
+            typer.echo(f"  {result['rows']:,} rows, {len(result['columns'])} columns")
+        for commitment in result.get("keys", []):
+            typer.echo(f"  keys {', '.join(column['name'] for column in commitment['columns'])}: {commitment['root']}")
+
+
+def _fingerprint(path: Path, *, bytes_only: bool, keys: list[str]) -> dict[str, Any]:
+    if not path.exists():
+        raise NotFoundError(f"no file {path}")
+    with progress(f"fingerprinting {path}", "") as bar:
+        bar(0, 1)
+        files = fingerprint_files(path)
+        digests = {"sha256": files.sha256} if files.sha256 else dict([files.digest])
+        result: dict[str, Any] = {"path": path, "digests": digests, "totalBytes": files.total_bytes}
+        if not bytes_only and table_format(path):
+            records = fingerprint_records(path)
+            digests |= dict([records.digest])
+            result |= {"rows": records.rows, "columns": records.to_json()["columns"]}
+            if keys:
+                result["keys"] = [commit_keys(path, columns=[key]).to_json() for key in keys]
+    return result

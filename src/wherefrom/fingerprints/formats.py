@@ -1,0 +1,36 @@
+"""Which files hold tables, told by their names alone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+from typing import Final
+
+_TEXT_SUFFIXES: Final = {".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl"}
+_BINARY_SUFFIXES: Final = {
+    ".parquet": "parquet",
+    ".pq": "parquet",
+    ".arrow": "arrow",
+    ".arrows": "arrow",
+    ".feather": "arrow",
+    ".ipc": "arrow",
+}
+COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
+"""Suffixes that may follow those of text formats."""
+
+FORMATS: Final = ("csv", "tsv", "jsonl", "parquet", "arrow")
+
+
+def table_format(path: str | os.PathLike[str]) -> str | None:
+    """One of `FORMATS`, or None when the name is not that of a table; reads nothing."""
+    suffixes = [suffix.lower() for suffix in PurePath(os.fspath(path)).suffixes[-2:]]
+    if not suffixes:
+        return None
+    if suffixes[-1] in COMPRESSIONS:
+        return _TEXT_SUFFIXES.get(suffixes[0]) if len(suffixes) == 2 else None
+    return _TEXT_SUFFIXES.get(suffixes[-1]) or _BINARY_SUFFIXES.get(suffixes[-1])
+
+
+def compression_of(path: str | os.PathLike[str]) -> str | None:
+    """The compression that the last suffix names, None for a plain file."""
+    return COMPRESSIONS.get(PurePath(os.fspath(path)).suffix.lower())

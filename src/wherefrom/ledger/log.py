@@ -1,0 +1,165 @@
+"""Appending: statements become entries, leaves, tiles and one signed checkpoint, inside the caller's transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from wherefrom.errors import ConflictError, UnavailableError, VerificationError
+from wherefrom.merkle import (
+    EMPTY_ROOT,
+    append_to_tiles,
+    hash_leaf,
+    prove_consistency_from_tiles,
+    prove_inclusion_from_tiles,
+    root_from_tiles,
+    verify_consistency,
+)
+from wherefrom.notes import Checkpoint, SigningKey, VerifierKey, open_checkpoint, sign_checkpoint
+from wherefrom.statements import SALT_SIZE, Statement, format_entry, format_time, make_entry, parse_time
+from wherefrom.store import LedgerTables
+
+# A clock that steps back by less than this is taken to be adjusting; the entry then gets the time of the one before it.
+MAX_STEP_BACK = timedelta(seconds=2)
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A statement with its envelope's bytes, after its signatures were verified as being by `key_ids`."""
+
+    statement: Statement
+    payload: bytes
+    envelope: bytes
+    key_ids: tuple[str, ...]
+
+    @property
+    def dedup(self) -> bytes:
+        return hash_for_dedup(self.payload, self.key_ids)
+
+
+def hash_for_dedup(payload: bytes, key_ids: Sequence[str]) -> bytes:
+    """The same for the same payload by the same keys, and for nothing else."""
+    return hashlib.sha256(hashlib.sha256(payload).digest() + "\n".join(sorted(key_ids)).encode()).digest()
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """Where a statement lies in the ledger.
+
+    Attributes:
+        index: of its entry, from 0.
+        statement_id: the entry's leaf hash, 64 hex digits.
+        is_new: False when the statement had been recorded before.
+    """
+
+    index: int
+    statement_id: str
+    is_new: bool
+
+
+def tile_reader(tables: LedgerTables) -> Callable[[int, int, int], bytes]:
+    """Reads `width` hashes of a tile; what is stored may have grown beyond that since."""
+    return lambda level, index, width: tables.read_tile(level, index)[: width * 32]
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """The log's name and key. One writer at a time: the caller's transaction sees to that."""
+
+    signing_key: SigningKey
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    @property
+    def verifier_key(self) -> VerifierKey:
+        return self.signing_key.verifier_key
+
+    @property
+    def origin(self) -> str:
+        return self.verifier_key.name
+
+    def start(self, tables: LedgerTables) -> None:
+        """Sign the empty tree, before anything is recorded."""
+        tables.write_checkpoint(0, sign_checkpoint(Checkpoint(self.origin, 0, EMPTY_ROOT), self.signing_key))
+
+    def append(self, tables: LedgerTables, submissions: Sequence[Submission]) -> list[Receipt]:
+        """Append what is not recorded yet, and sign the new tree; receipts come in the order given.
+
+        Raises ConflictError when the stored tree is not the one last signed (nothing is signed then), and
+        UnavailableError when the clock is behind the last entry.
+        """
+        known = tables.find_duplicates([submission.dedup for submission in submissions])
+        new: dict[bytes, Submission] = {s.dedup: s for s in submissions if s.dedup not in known}
+        size = tables.size()
+        self._verify_head(tables, size)
+        if new:
+            received = self._received(tables)
+            leaves = self._add(tables, size, list(new.values()), received)
+            changed, root = append_to_tiles(size, leaves, tile_reader(tables))
+            tables.write_tiles(changed)
+            grown = size + len(leaves)
+            tables.write_checkpoint(grown, sign_checkpoint(Checkpoint(self.origin, grown, root), self.signing_key))
+            known.update({dedup: size + position for position, dedup in enumerate(new)})
+        ids = {row.index: row.leaf_hash.hex() for row in tables.read_entries(known.values())}
+        return [Receipt(known[s.dedup], ids[known[s.dedup]], s.dedup in new) for s in submissions]
+
+    def _add(
+        self, tables: LedgerTables, size: int, submissions: Sequence[Submission], received: datetime
+    ) -> list[bytes]:
+        rows, beside, leaves = [], [], []
+        for index, submission in enumerate(submissions, start=size):
+            salt = secrets.token_bytes(SALT_SIZE)
+            entry = make_entry(
+                submission.statement,
+                submission.envelope,
+                salt=salt,
+                key_ids=submission.key_ids,
+                received=received,
+            )
+            data = format_entry(entry)
+            leaf_hash = hash_leaf(data)
+            leaves.append(leaf_hash)
+            row = {"idx": index, "entry": data, "leaf_hash": leaf_hash, "dedup": submission.dedup}
+            rows.append({**row, "kind": entry.kind, "received": format_time(received)})
+            beside.append({"idx": index, "salt": salt, "envelope": submission.envelope})
+        tables.add_entries(rows, beside)
+        return leaves
+
+    def _verify_head(self, tables: LedgerTables, size: int) -> None:
+        """The tree that we are about to extend must be the one that we signed last."""
+        signed = open_checkpoint(tables.read_checkpoint(), [self.verifier_key])
+        hint = "run `wherefrom doctor`; nothing more is recorded until the archive is restored from a copy"
+        if signed.size != size:
+            raise ConflictError(f"the ledger has {size} entries, its last checkpoint signs {signed.size}", hint=hint)
+        if root_from_tiles(size, tile_reader(tables)) != signed.root:
+            raise ConflictError(f"the ledger's {size} entries are not those its last checkpoint signs", hint=hint)
+
+    def _received(self, tables: LedgerTables) -> datetime:
+        now, last_text = self.clock(), tables.last_received()
+        if last_text is None:
+            return now
+        last = parse_time(last_text, what="ledger entry")
+        if now < last - MAX_STEP_BACK:
+            raise UnavailableError(
+                f"the clock says {format_time(now)}, but the last entry was received at {last_text}, "
+                f"{(last - now).total_seconds():.0f} s later",
+                hint="set the clock right; entries must not go back in time",
+            )
+        return max(now, last)
+
+
+def prove_entry(tables: LedgerTables, *, index: int, size: int) -> list[bytes]:
+    """The inclusion proof of an entry in the tree of this size."""
+    return prove_inclusion_from_tiles(index, size, tile_reader(tables))
+
+
+def verify_grown(tables: LedgerTables, old: Checkpoint) -> None:
+    """Raise VerificationError unless the tree of this checkpoint, seen before, is a prefix of the stored one."""
+    size, read = tables.size(), tile_reader(tables)
+    if old.size > size:
+        raise VerificationError(f"the ledger has {size} entries, a checkpoint it signed before has {old.size}")
+    proof = prove_consistency_from_tiles(old.size, size, read)
+    new_root = root_from_tiles(size, read)
+    verify_consistency(old_size=old.size, old_root=old.root, new_size=size, new_root=new_root, proof=proof)

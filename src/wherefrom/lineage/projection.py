@@ -1,0 +1,83 @@
+"""From statements to the graph: a pure function of the ledger's entries in order, written into the views.
+
+What each kind of statement adds stands here and nowhere else. The same entries give the same rows, byte for byte; that
+is what `rebuild` checks.
+"""
+
+from __future__ import annotations
+
+from wherefrom.errors import FormatError
+from wherefrom.statements import (
+    CORRECTION,
+    GAP,
+    KEY,
+    SOURCE,
+    Dataset,
+    Statement,
+    event_kind_of,
+    primary_digest,
+    read_event,
+)
+from wherefrom.store import LineageWriter
+
+
+def project(views: LineageWriter, index: int, statement: Statement, *, index_of: dict[str, int] | None = None) -> None:
+    """Add what the statement of entry `index` says to the views.
+
+    Args:
+        index_of: indexes of the statements that a correction names, by statement id; the caller looks them up.
+    """
+    kind, predicate = statement.predicate_type, statement.predicate
+    if event_kind_of(kind):
+        _project_event(views, index, statement)
+    elif kind == GAP:
+        views.add_gap(predicate["runId"], entry=index)
+    elif kind == SOURCE:
+        entity = views.ensure_entity(predicate["namespace"], predicate["name"], entry=index)
+        digests = next((dict(s.digests) for s in statement.subjects), {})
+        views.add_source(_version(views, index, entity, digests, None, None), entry=index)
+    elif kind == KEY:
+        label = "+".join(predicate["verifierKey"].split("+", 2)[:2])
+        views.add_producer(label, predicate["verifierKey"], entry=index)
+    elif kind == CORRECTION:
+        target = (index_of or {}).get(predicate["corrects"])
+        if target is None or target >= index:
+            raise FormatError(f"correction of statement {predicate['corrects']}, which is not recorded before it")
+        views.add_correction(target, predicate["action"], entry=index)
+
+
+def _project_event(views: LineageWriter, index: int, statement: Statement) -> None:
+    event = read_event(statement.predicate)
+    run = None
+    if event.run_id:
+        job = (event.job_namespace, event.job_name)
+        run = views.ensure_run(event.run_id, job, parent=event.parent_run_id, entry=index)
+        views.add_run_event(run, event.event_type, event.time_text, entry=index)
+    for relation, datasets in (("used", event.inputs), ("was_generated_by", event.outputs)):
+        for dataset in datasets:
+            version, how = _resolve(views, index, dataset, is_input=relation == "used")
+            if run is not None:
+                views.ensure_edge(run, version, relation, how, entry=index)
+
+
+def _resolve(views: LineageWriter, index: int, dataset: Dataset, *, is_input: bool) -> tuple[int, str]:
+    """The version that an event speaks of, and how that is known.
+
+    An input without a digest is taken to be the newest version then known of that name: inferred, and said so.
+    """
+    entity = views.ensure_entity(dataset.namespace, dataset.name, entry=index)
+    if not dataset.digests and is_input:
+        newest = views.newest_version(entity, as_of=index)
+        if newest is not None:
+            return newest, "inferred"
+    return _version(views, index, entity, dataset.digests, dataset.total_bytes, dataset.rows), dataset.how
+
+
+def _version(
+    views: LineageWriter, index: int, entity: int, digests: dict[str, str], total_bytes: int | None, rows: int | None
+) -> int:
+    digest = primary_digest(digests)
+    version = views.ensure_version(entity, digest, total_bytes=total_bytes, rows=rows, entry=index)
+    for algorithm, text in digests.items():
+        views.ensure_digest(version, algorithm, text, entry=index)
+    return version

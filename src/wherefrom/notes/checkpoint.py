@@ -1,0 +1,108 @@
+"""Checkpoints: a log's origin, size and root hash, as the text of a signed note. Source: C2SP tlog-checkpoint.
+
+example.com/behind-the-sofa
+20852163
+CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from wherefrom.errors import FormatError, SignatureError
+from wherefrom.notes.note import open_note, sign_note
+from wherefrom.notes.strict import format_base64, parse_base64, parse_decimal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from wherefrom.notes.keys import SigningKey, VerifierKey
+
+MAX_SIZE: Final = 2**63 - 1
+"""Leaves in a log, at most: what a signed 64-bit integer holds, as in SQL and in Go's tlog."""
+
+_NOT_IN_LINES: Final = re.compile("[\x00-\x1f\ud800-\udfff]")
+_ROOT_SIZE: Final = 32
+_EMPTY_ROOT: Final = sha256().digest()
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state of a log: `size` leaves (0 to 2**63 - 1) under `root` (32 bytes).
+
+    `extensions` are lines that the log adds; we write none, and give them no meaning. Raises FormatError: a line that
+    is empty or has a control character, a number out of range, or another root of no leaves than the empty tree's.
+    """
+
+    origin: str
+    size: int
+    root: bytes
+    extensions: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _check_line(self.origin, what="checkpoint origin")
+        if not 0 <= self.size <= MAX_SIZE:
+            raise FormatError(f"checkpoint size {self.size} is not between 0 and {MAX_SIZE}")
+        if len(self.root) != _ROOT_SIZE:
+            raise FormatError(f"checkpoint root hash has {len(self.root)} bytes, expected {_ROOT_SIZE}")
+        if self.size == 0 and self.root != _EMPTY_ROOT:
+            raise FormatError(
+                f"checkpoint of size 0 has root {self.root.hex()}, the empty tree has {_EMPTY_ROOT.hex()}"
+            )
+        for number, line in enumerate(self.extensions, start=4):
+            _check_line(line, what=f"checkpoint line {number}")
+
+
+def parse_checkpoint(text: str) -> Checkpoint:
+    """Read the text of a note, signatures taken off. Raises FormatError with the line."""
+    *lines, rest = text.split("\n")
+    if rest:
+        raise FormatError("checkpoint does not end with a newline")
+    if len(lines) < 3:
+        raise FormatError(f"checkpoint has {len(lines)} lines, expected origin, size and root hash")
+    origin, size, root, *extensions = lines
+    return Checkpoint(
+        origin,
+        parse_decimal(size, what="checkpoint line 2: tree size", most=MAX_SIZE),
+        parse_base64(root, what="checkpoint line 3: root hash"),
+        tuple(extensions),
+    )
+
+
+def format_checkpoint(checkpoint: Checkpoint) -> str:
+    """The inverse of `parse_checkpoint`: at least three lines, each with its newline."""
+    lines = (checkpoint.origin, str(checkpoint.size), format_base64(checkpoint.root), *checkpoint.extensions)
+    return "".join(f"{line}\n" for line in lines)
+
+
+def sign_checkpoint(checkpoint: Checkpoint, *signers: SigningKey) -> bytes:
+    """The signed note. Raises FormatError unless one of the keys has the origin as its name.
+
+    Whoever signs answers for it that the tree grew out of every tree signed before; nothing here can know that.
+    """
+    if not any(signer.name == checkpoint.origin for signer in signers):
+        names = ", ".join(signer.name for signer in signers) or "nobody"
+        raise FormatError(f"checkpoint of {checkpoint.origin} would be signed by {names}, expected a key of that name")
+    return sign_note(format_checkpoint(checkpoint), *signers)
+
+
+def open_checkpoint(data: bytes, verifier_keys: Iterable[VerifierKey]) -> Checkpoint:
+    """Read a signed checkpoint and verify it: a known key that is named like the origin must have signed.
+
+    Raises what `open_note` raises, and SignatureError if only keys with other names signed: a key that is trusted for
+    one log must not speak for another.
+    """
+    note = open_note(data, verifier_keys)
+    checkpoint = parse_checkpoint(note.text)
+    if not any(key.name == checkpoint.origin for key in note.signed_by):
+        signed_by = ", ".join(key.label for key in note.signed_by)
+        raise SignatureError(f"checkpoint of {checkpoint.origin} is signed by {signed_by}, expected a key of that name")
+    return checkpoint
+
+
+def _check_line(line: str, *, what: str) -> None:
+    if not line or _NOT_IN_LINES.search(line):
+        raise FormatError(f"{what} {line!r} is empty or has a control character")

@@ -1,0 +1,163 @@
+"""Our own kinds of statement, beside OpenLineage events. Source: docs/spec/statements.md, section 4.
+
+Each kind is a predicate type and a check of its predicate; unknown members are refused, so that nothing is recorded
+that no reader will ever look at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from wherefrom.errors import FormatError
+from wherefrom.statements.digests import check_digests
+from wherefrom.statements.openlineage import event_kind_of, read_event, run_subject
+from wherefrom.statements.statement import Statement, Subject
+from wherefrom.statements.strict import Fields
+from wherefrom.statements.times import parse_time
+
+NAMESPACE = "https://w3id.org/wherefrom/kinds/"
+KEY = NAMESPACE + "key/v1"
+SOURCE = NAMESPACE + "source/v1"
+GAP = NAMESPACE + "gap/v1"
+CORRECTION = NAMESPACE + "correction/v1"
+EVIDENCE = NAMESPACE + "evidence/v1"
+
+SOURCE_FIELDS = ("origin", "acquiredBy", "acquiredHow", "acquiredAt", "licence", "originalPurpose")
+
+
+def _check_key(fields: Fields) -> None:
+    fields.only("role", "verifierKey", "status")
+    fields.literal("role", "producer")
+    fields.literal("status", "active")
+    fields.text("verifierKey")
+
+
+def _check_source(fields: Fields) -> None:
+    fields.only("namespace", "name", *SOURCE_FIELDS)
+    fields.text("namespace")
+    fields.text("name")
+    for key in SOURCE_FIELDS:
+        if key in fields:
+            fields.text(key)
+    if "acquiredAt" in fields:
+        parse_time(fields.text("acquiredAt"), what=fields.what, path=f"{fields.path}.acquiredAt")
+
+
+def _check_gap(fields: Fields) -> None:
+    fields.only("runId", "what", "detail", "path", "at")
+    for key in ("runId", "what", "detail"):
+        fields.text(key)
+    if "path" in fields:
+        fields.text("path")
+    parse_time(fields.text("at"), what=fields.what, path=f"{fields.path}.at")
+
+
+def _check_correction(fields: Fields) -> None:
+    fields.only("corrects", "action", "reason", "replacedBy")
+    fields.hex("corrects", size=32)
+    action = fields.literal("action", "retract", "replace")
+    fields.text("reason")
+    if action == "replace":
+        fields.hex("replacedBy", size=32)
+    elif "replacedBy" in fields:
+        fields.fail("replacedBy", "goes with the action 'replace' only")
+
+
+def _check_version(fields: Fields) -> None:
+    fields.only("namespace", "name", "digest")
+    fields.text("namespace")
+    fields.text("name")
+    if digest := fields.text("digest", least=0):
+        algorithm, _, text = digest.partition(":")
+        check_digests({algorithm: text}, what=fields.what, path=f"{fields.path}.digest")
+
+
+def _check_evidence(fields: Fields) -> None:
+    fields.only("question", "answer", "statements", "report")
+    question = fields.object("question").only("asOf", "direction", "subject")
+    question.integer("asOf")
+    question.literal("direction", "up", "down")
+    _check_version(question.object("subject"))
+    answer = fields.object("answer").only("edges", "versions")
+    for version in answer.objects("versions"):
+        _check_version(version)
+    for edge in answer.objects("edges"):
+        edge.only("run", "version", "relation", "how")
+        edge.text("run")
+        edge.integer("version")
+        edge.literal("relation", "used", "was_generated_by")
+        edge.literal("how", "observed", "declared", "inferred")
+    for item in fields.objects("statements"):
+        item.only("index", "id")
+        item.integer("index")
+        item.hex("id", size=32)
+    report = fields.object("report").only("mediaType", "sha256")
+    report.literal("mediaType", "text/html")
+    report.hex("sha256", size=32)
+
+
+_CHECKS: dict[str, Callable[[Fields], None]] = {
+    KEY: _check_key,
+    SOURCE: _check_source,
+    GAP: _check_gap,
+    CORRECTION: _check_correction,
+    EVIDENCE: _check_evidence,
+}
+
+
+def name_of(predicate_type: str) -> str:
+    """A short name for people: `gap`, `RunEvent`; the whole type when it is not one we know."""
+    if predicate_type in _CHECKS:
+        return predicate_type.removeprefix(NAMESPACE).split("/")[0]
+    return event_kind_of(predicate_type) or predicate_type
+
+
+def make_statement(predicate_type: str, predicate: Mapping[str, Any], *subjects: Subject) -> Statement:
+    """A statement of one of our kinds, checked. Raises FormatError with the JSON path."""
+    made = Statement.of(predicate_type, predicate, *subjects)
+    check_statement(made)
+    return made
+
+
+def check_statement(statement: Statement) -> None:
+    """Raise FormatError unless the predicate is of a kind we know and has that kind's form."""
+    if event_kind := event_kind_of(statement.predicate_type):
+        read = read_event(statement.predicate)
+        if read.kind != event_kind:
+            raise FormatError(f"statement: predicateType says {event_kind}, the predicate is a {read.kind}")
+        return
+    check = _CHECKS.get(statement.predicate_type)
+    if check is None:
+        known = ", ".join(name_of(kind) for kind in _CHECKS)
+        raise FormatError(
+            f"statement: unknown predicateType {statement.predicate_type!r}; known: OpenLineage events, {known}"
+        )
+    check(Fields.of(statement.predicate, what=f"{name_of(statement.predicate_type)} statement", path="$.predicate"))
+
+
+def make_key_statement(verifier_key: str, public_key: bytes) -> Statement:
+    """A producer's key, as text and as its 32 bytes; the log's key signs the statement and so vouches for it."""
+    subject = Subject(f"key:{verifier_key}", {"sha256": hashlib.sha256(public_key).hexdigest()})
+    return make_statement(KEY, {"role": "producer", "status": "active", "verifierKey": verifier_key}, subject)
+
+
+def make_gap_statement(run_id: str, what: str, detail: str, *, at: str, path: str | None = None) -> Statement:
+    """What capture could not see of a run. `what` is a short word for grouping, `detail` a sentence for people."""
+    predicate = {"runId": run_id, "what": what, "detail": detail, "at": at}
+    return make_statement(GAP, {**predicate, **({"path": path} if path else {})}, run_subject(run_id))
+
+
+def make_source_statement(namespace: str, name: str, digests: Mapping[str, str], **fields: str) -> Statement:
+    """Where a version comes from; `fields` are those of SOURCE_FIELDS. Said twice, it is recorded once."""
+    predicate = {"namespace": namespace, "name": name, **fields}
+    return make_statement(SOURCE, predicate, Subject(f"{namespace}/{name}", digests))
+
+
+def make_correction_statement(corrects: str, *, reason: str, replaced_by: str | None = None) -> Statement:
+    """Take back what a statement (by its id) said, or point to the one that says it right."""
+    predicate = {"corrects": corrects, "action": "retract", "reason": reason}
+    if replaced_by:
+        predicate |= {"action": "replace", "replacedBy": replaced_by}
+    return make_statement(CORRECTION, predicate, Subject(f"statement:{corrects}", {"wf-entry-1": corrects}))

@@ -1,0 +1,172 @@
+"""JSON read strictly: one meaning for each document, and the JSON path in each error.
+
+What the standard parser lets through and we don't: duplicate keys, NaN and infinities, text that is not UTF-8, lone
+surrogates, and nesting deeper than `MAX_DEPTH`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+from wherefrom.errors import FormatError
+
+MAX_DEPTH = 64
+
+
+class _Duplicate:
+    """Stands in for an object with a key twice, until the walk that knows the path reports it."""
+
+    def __init__(self, key: str) -> None:
+        self.key = key
+
+
+def _object(pairs: list[tuple[str, Any]]) -> Any:
+    value: dict[str, Any] = {}
+    for key, item in pairs:
+        if key in value:
+            return _Duplicate(key)
+        value[key] = item
+    return value
+
+
+def _refuse_constant(text: str) -> NoReturn:
+    raise FormatError(f"number {text} has no JSON form")
+
+
+def parse_json(data: bytes, *, what: str = "document") -> Any:
+    """Parse one JSON document from UTF-8 bytes; `what` names it in errors. Raises FormatError."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{what}: not UTF-8 at byte {error.start}") from error
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{what}: not JSON at byte {len(text[: error.pos].encode())}: {error.msg}") from error
+    except FormatError as error:
+        raise FormatError(f"{what}: {error}") from error
+    except RecursionError as error:
+        raise FormatError(f"{what}: nested deeper than {MAX_DEPTH} levels") from error
+    except ValueError as error:  # an integer of more digits than Python converts
+        raise FormatError(f"{what}: {error}") from error
+    _check(value, "$", what, 0)
+    return value
+
+
+def _check(value: Any, path: str, what: str, depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise FormatError(f"{what}: nested deeper than {MAX_DEPTH} levels")
+    if isinstance(value, _Duplicate):
+        raise FormatError(f"{what}: {path}.{value.key}: key appears twice")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            _check_text(key, f"{path} (a key)", what)
+            _check(item, f"{path}.{key}", what, depth + 1)
+    elif isinstance(value, list):
+        for position, item in enumerate(value):
+            _check(item, f"{path}[{position}]", what, depth + 1)
+    elif isinstance(value, str):
+        _check_text(value, path, what)
+
+
+def _check_text(value: str, path: str, what: str) -> None:
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise FormatError(f"{what}: {path}: text has a lone surrogate, expected Unicode text")
+
+
+def verify_canonical(data: bytes, value: Any, *, what: str) -> None:
+    """Raise FormatError unless `data` is the one canonical encoding of `value`.
+
+    `value` holds text, integers, booleans, null, lists and objects with ASCII keys only; for those RFC 8785 and this
+    short form are the same, so a reader needs no JCS library.
+    """
+    plain = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    if plain != data:
+        differs = next(
+            (i for i, (a, b) in enumerate(zip(data, plain, strict=False)) if a != b), min(len(data), len(plain))
+        )
+        raise FormatError(f"{what}: byte {differs} is not as canonical JSON (RFC 8785) has it")
+
+
+@dataclass(frozen=True)
+class Fields:
+    """A JSON object whose members are taken out by name and kind; whatever is wrong is named by its JSON path."""
+
+    value: dict[str, Any]
+    path: str
+    what: str
+
+    @classmethod
+    def of(cls, value: Any, *, what: str, path: str = "$") -> Fields:
+        if not isinstance(value, dict):
+            raise FormatError(f"{what}: {path}: is {_kind(value)}, expected an object")
+        return cls(value, path, what)
+
+    def fail(self, key: str, problem: str) -> NoReturn:
+        raise FormatError(f"{self.what}: {self.path}.{key}: {problem}")
+
+    def only(self, *keys: str) -> Fields:
+        """Refuse members beyond these."""
+        for key in self.value:
+            if key not in keys:
+                self.fail(key, f"unknown member, expected one of {', '.join(sorted(keys))}")
+        return self
+
+    def _get(self, key: str, kind: type, expected: str) -> Any:
+        if key not in self.value:
+            self.fail(key, f"is missing, expected {expected}")
+        value = self.value[key]
+        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+            self.fail(key, f"is {_kind(value)}, expected {expected}")
+        return value
+
+    def text(self, key: str, *, least: int = 1) -> str:
+        value: str = self._get(key, str, "text")
+        if len(value) < least:
+            self.fail(key, "is empty")
+        return value
+
+    def literal(self, key: str, *allowed: str) -> str:
+        value = self.text(key)
+        if value not in allowed:
+            self.fail(key, f"is {value!r}, expected {' or '.join(repr(a) for a in allowed)}")
+        return value
+
+    def integer(self, key: str, *, least: int = 0) -> int:
+        value: int = self._get(key, int, "an integer")
+        if not least <= value < 2**53:
+            self.fail(key, f"is {value}, expected an integer from {least} to 2^53 - 1")
+        return value
+
+    def items(self, key: str) -> list[Any]:
+        value: list[Any] = self._get(key, list, "an array")
+        return value
+
+    def objects(self, key: str) -> Iterator[Fields]:
+        for position, item in enumerate(self.items(key)):
+            yield Fields.of(item, what=self.what, path=f"{self.path}.{key}[{position}]")
+
+    def object(self, key: str) -> Fields:
+        return Fields.of(self._get(key, dict, "an object"), what=self.what, path=f"{self.path}.{key}")
+
+    def hex(self, key: str, *, size: int) -> bytes:
+        """`size` bytes in lower-case hex."""
+        value = self.text(key)
+        if not is_hex(value, size=size):
+            self.fail(key, f"is {value!r}, expected {2 * size} lower-case hex digits")
+        return bytes.fromhex(value)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.value
+
+
+def is_hex(value: str, *, size: int) -> bool:
+    return len(value) == 2 * size and not value.strip("0123456789abcdef")
+
+
+def _kind(value: Any) -> str:
+    names = {dict: "an object", list: "an array", str: "text", int: "a number", float: "a number", bool: "a boolean"}
+    return names.get(type(value), "null")

@@ -1,0 +1,100 @@
+import polars as pl
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from wherefrom.errors import FormatError, NotFoundError
+from wherefrom.fingerprints import fingerprint_records
+
+TABLE = pa.table({"id": [3, 1, 2, 1], "year": [2013, 2014, 2013, 2014], "name": ["c", "a", None, "a"]})
+
+
+def ids(*sources):
+    return {fingerprint_records(source).id for source in sources}
+
+
+def write(path, table, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, path, **options)
+
+
+def test_how_the_file_is_written_does_not_matter(tmp_path):
+    for index, options in enumerate(
+        [
+            {},
+            {"compression": "zstd", "row_group_size": 1},
+            {"use_dictionary": False, "version": "1.0", "store_schema": False},
+            {"data_page_version": "2.0", "data_page_size": 1},
+        ]
+    ):
+        write(tmp_path / f"{index}.parquet", TABLE.take([index, *({0, 1, 2, 3} - {index})]), **options)
+    assert ids(*sorted(tmp_path.iterdir())) == ids(TABLE)
+
+
+def test_a_folder_is_one_table_whatever_the_parts_machine_types(tmp_path):
+    folder = tmp_path / "parts"
+    write(
+        folder / "a.parquet", TABLE.slice(0, 1).cast(pa.schema({"id": "int8", "year": "int16", "name": "large_string"}))
+    )
+    write(folder / "sub" / "b.parquet", TABLE.slice(1).select(["name", "id", "year"]))
+    write(folder / "c.parquet", TABLE.slice(0, 0))
+    (folder / "_SUCCESS").touch()
+    (folder / ".a.parquet.crc").touch()
+    write(folder / "_metadata.parquet", pa.table({"other": [1]}))
+    write(folder / "_temporary" / "d.parquet", pa.table({"other": [1]}))
+    assert ids(folder, str(folder)) == ids(TABLE)
+    assert fingerprint_records(folder, format="parquet").rows == 4
+    folder.rename(tmp_path / "parts.parquet")
+    assert ids(tmp_path / "parts.parquet") == ids(TABLE)
+
+
+def test_values_in_folder_names_are_columns(tmp_path):
+    by_year = tmp_path / "by year"
+    pq.write_to_dataset(TABLE, by_year, partition_cols=["year"])
+    assert ids(by_year, pl.read_parquet(by_year, hive_partitioning=True)) == ids(TABLE)
+    by_name = tmp_path / "by name"
+    pq.write_to_dataset(
+        TABLE.set_column(2, "name", pa.array(["a/b", "1", None, "1"])), by_name, partition_cols=["name", "year"]
+    )
+    assert ids(by_name) == ids(TABLE.set_column(2, "name", pa.array(["a/b", "1", None, "1"])))
+
+
+def test_parts_with_other_columns_or_types_are_refused_by_name(tmp_path):
+    write(tmp_path / "a.parquet", TABLE)
+    write(tmp_path / "b.parquet", TABLE.drop_columns(["name"]))
+    with pytest.raises(FormatError, match="column 'name' is not in all parts of the table"):
+        fingerprint_records(tmp_path)
+    write(tmp_path / "b.parquet", TABLE.set_column(0, "id", pa.array(["x"] * 4)))
+    with pytest.raises(FormatError, match="column 'id': holds text where it held number before"):
+        fingerprint_records(tmp_path)
+    write(tmp_path / "b.parquet", TABLE.set_column(0, "id", pa.array([None] * 4, pa.string())))
+    assert fingerprint_records(tmp_path).rows == 8
+
+
+def test_a_key_that_the_files_hold_too_is_refused(tmp_path):
+    write(tmp_path / "year=2013" / "a.parquet", TABLE)
+    with pytest.raises(FormatError, match="two columns are named 'year'"):
+        fingerprint_records(tmp_path)
+
+
+def test_damaged_files_are_refused_by_name(tmp_path):
+    path = tmp_path / "table.parquet"
+    write(path, pa.table({"a": list(range(1000))}), compression="none", use_dictionary=False)
+    data = path.read_bytes()
+    for damaged in (b"", b"PAR1", data[:-20], data[:100], b"x" * 500):
+        path.write_bytes(damaged)
+        with pytest.raises(FormatError, match=r"table\.parquet"):
+            fingerprint_records(path)
+    with pytest.raises(NotFoundError):
+        fingerprint_records(tmp_path / "none.parquet")
+    path.unlink()
+    with pytest.raises(FormatError, match="no Parquet files in the folder"):
+        fingerprint_records(tmp_path)
+
+
+def test_one_cell_changed_is_another_fingerprint(tmp_path):
+    rows = list(range(100_000))
+    write(tmp_path / "a.parquet", pa.table({"a": rows}))
+    rows[54_321] += 1
+    write(tmp_path / "b.parquet", pa.table({"a": rows}))
+    assert len(ids(tmp_path / "a.parquet", tmp_path / "b.parquet")) == 2
