@@ -5,12 +5,18 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from wherefrom.archive import Archive
 
 # Helper modules of the tests are imported by their plain names.
 for folder in ("unit", "reference", "fault"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
+
+# A red run there must be about the change at hand: each run tries the same cases. Elsewhere they are new each time.
+settings.register_profile("repeatable", derandomize=True)
+if os.environ.get("WHEREFROM_TESTS_NO_SKIP"):
+    settings.load_profile("repeatable")
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -19,7 +19,8 @@ def recorder():
         for folder in glob.glob("/proc/[0-9]*"):
             try:
                 words = open(f"{folder}/cmdline", "rb").read().split(b"\\0")
-                if words[1:4] == [b"-P", b"-m", b"wherefrom.capture.recorder"] and os.readlink(f"{folder}/fd/0") in ours:
+                is_recorder = words[1:4] == [b"-P", b"-m", b"wherefrom.capture.recorder"]
+                if is_recorder and os.readlink(f"{folder}/fd/0") in ours:
                     return int(folder.split("/")[2])
             except OSError:
                 continue

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from wherefrom.archive import Archive
 from wherefrom.statements import make_correction_statement, primary_digest
 from wherefrom.store import VIEWS, LineageTables
-from wherefrom.verify import read_graph, retrace
+from wherefrom.verify import TracedEdge, read_graph, retrace
 
 names = st.sampled_from(["a", "b", "c", "d"])
 contents = st.sampled_from([None, "1", "2", "3"])
-datasets = st.lists(st.builds(dataset, names, contents, how=st.sampled_from(["observed", "declared"])), max_size=3)
+datasets = st.lists(
+    st.builds(dataset, names, contents, how=st.sampled_from(["observed", "declared", "inferred"])), max_size=3
+)
 kinds = st.sampled_from(["START", "RUNNING", "COMPLETE", "FAIL"])
 events = st.builds(event, st.sampled_from(["r1", "r2", "r3", "r4"]), datasets, datasets, kind=kinds)
 histories = st.lists(st.one_of(events, st.integers(0, 30)), min_size=1, max_size=12)
@@ -50,7 +52,7 @@ def views(archive):
         return {table.name: list(tables.iter_rows(table)) for table in VIEWS if table.name != "producers"}
 
 
-few = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @few
@@ -77,9 +79,6 @@ def test_the_verifier_traces_what_the_archive_traces(history, data):
         for row in rows:
             answer = archive.trace(row[2].split(":")[1], as_of=as_of)
             ids = {v.key: (v.namespace, v.name, primary_digest(v.digests)) for v in answer.versions}
-            traced = {(e.run_id, ids[e.version], e.relation, e.how) for e in answer.edges}
-            inferred = {(run, v[0], v[1]): v[2] for run, v, _, how in sorted(traced) if how == "inferred"}
-            unseen = {(run, v[0], v[1]) for run, v, _, how in traced if not v[2] and how != "inferred"}
-            graph = read_graph(statements, inferred=inferred, unseen=unseen)
-            again = retrace(graph, ids[answer.subject], as_of=as_of)
-            assert {(e.run_id, e.version, e.relation, e.how) for e in again} == traced, entities[row[1]]
+            traced = {TracedEdge(e.run_id, ids[e.version], e.relation, e.how, e.entry) for e in answer.edges}
+            again = retrace(read_graph(statements, claimed=traced), ids[answer.subject], as_of=as_of)
+            assert again == traced, entities[row[1]]

@@ -47,7 +47,13 @@ def make_evidence_statement(answer: Answer, *, statement_ids: Mapping[int, str],
         raise UnavailableError(f"the content of {subject.name} was never seen, so there is nothing to give evidence of")
     position = {version.key: number for number, version in enumerate(answer.versions)}
     edges = [
-        {"run": edge.run_id, "version": position[edge.version], "relation": edge.relation, "how": edge.how}
+        {
+            "run": edge.run_id,
+            "version": position[edge.version],
+            "relation": edge.relation,
+            "how": edge.how,
+            "entry": edge.entry,
+        }
         for edge in answer.edges
     ]
     predicate = {

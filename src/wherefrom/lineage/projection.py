@@ -53,24 +53,36 @@ def _project_event(views: LineageWriter, index: int, statement: Statement) -> No
         job = (event.job_namespace, event.job_name)
         run = views.ensure_run(event.run_id, job, parent=event.parent_run_id, entry=index)
         views.add_run_event(run, event.event_type, event.time_text, entry=index)
-    for relation, datasets in (("used", event.inputs), ("was_generated_by", event.outputs)):
-        for dataset in datasets:
-            version, how = _resolve(views, index, dataset, is_input=relation == "used")
-            if run is not None:
-                views.ensure_edge(run, version, relation, how, entry=index)
+    # Content that was seen comes first: beside it, the same name without a digest says nothing new.
+    for dataset in sorted(event.inputs, key=lambda dataset: not dataset.digests):
+        _project_input(views, index, run, dataset)
+    for dataset in event.outputs:
+        version = _version_of(views, index, dataset)
+        if run is not None:
+            views.ensure_edge(run, version, "was_generated_by", dataset.how, entry=index)
 
 
-def _resolve(views: LineageWriter, index: int, dataset: Dataset, *, is_input: bool) -> tuple[int, str]:
-    """The version that an event speaks of, and how that is known.
-
-    An input without a digest is taken to be the newest version then known of that name: inferred, and said so.
-    """
+def _project_input(views: LineageWriter, index: int, run: int | None, dataset: Dataset) -> None:
+    """An input without a digest is taken to be the version then newest of that name: inferred, and said so."""
+    if run is None:
+        _version_of(views, index, dataset)
+        return
+    if dataset.digests:
+        views.ensure_edge(run, _version_of(views, index, dataset), "used", dataset.how, entry=index)
+        return
     entity = views.ensure_entity(dataset.namespace, dataset.name, entry=index)
-    if not dataset.digests and is_input:
-        newest = views.newest_version(entity, as_of=index)
-        if newest is not None:
-            return newest, "inferred"
-    return _version(views, index, entity, dataset.digests, dataset.total_bytes, dataset.rows), dataset.how
+    if views.uses_entity(run, entity):
+        return
+    newest = views.newest_version(entity, as_of=index)
+    if newest is not None and newest.digest:
+        views.ensure_edge(run, int(newest.id), "used", "inferred", entry=index)
+    else:
+        views.ensure_edge(run, _version_of(views, index, dataset), "used", dataset.how, entry=index)
+
+
+def _version_of(views: LineageWriter, index: int, dataset: Dataset) -> int:
+    entity = views.ensure_entity(dataset.namespace, dataset.name, entry=index)
+    return _version(views, index, entity, dataset.digests, dataset.total_bytes, dataset.rows)
 
 
 def _version(

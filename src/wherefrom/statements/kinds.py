@@ -84,9 +84,10 @@ def _check_evidence(fields: Fields) -> None:
     for version in answer.objects("versions"):
         _check_version(version)
     for edge in answer.objects("edges"):
-        edge.only("run", "version", "relation", "how")
+        edge.only("run", "version", "relation", "how", "entry")
         edge.text("run")
         edge.integer("version")
+        edge.integer("entry")
         edge.literal("relation", "used", "was_generated_by")
         edge.literal("how", "observed", "declared", "inferred")
     for item in fields.objects("statements"):

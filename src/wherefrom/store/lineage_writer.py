@@ -36,6 +36,13 @@ _FIND_VERSION = _find(versions, "entity", "digest")
 _FIND_DIGEST = _find(digests, "version", "algorithm")
 _FIND_RUN = _find(runs, "run_id")
 _FIND_EDGE = _find(edges, "run", "version", "relation").where(edges.c.retracted.is_(None))
+_FIND_USE = (
+    sa.select(edges.c.id)
+    .join(versions, versions.c.id == edges.c.version)
+    .where(edges.c.run == sa.bindparam("run"), versions.c.entity == sa.bindparam("entity"))
+    .where(edges.c.relation == "used", edges.c.retracted.is_(None))
+    .limit(1)
+)
 
 
 class LineageWriter:
@@ -122,11 +129,16 @@ class LineageWriter:
         self._first_new.clear()  # an edge that was taken back may be added again: look it up
         self._edges.clear()
 
-    def newest_version(self, entity: int, *, as_of: int) -> int | None:
-        """The version of an entity that an edge spoke of last."""
+    def uses_entity(self, run: int, entity: int) -> bool:
+        """Whether the run has an edge, not taken back, to any version of an entity that it used."""
+        self.flush()
+        return self._one(_FIND_USE, run=run, entity=entity) is not None
+
+    def newest_version(self, entity: int, *, as_of: int) -> Any | None:
+        """The row of the version of an entity that an edge spoke of last."""
         self.flush()
         found = LineageTables(self._connection).versions_of(entity, as_of=as_of)
-        return int(found[0].id) if found else None
+        return found[0] if found else None
 
     def flush(self) -> None:
         """Write what was gathered. The caller does it at the end."""

@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 
 from wherefrom.statements.digests import primary_digest
 from wherefrom.statements.kinds import CORRECTION
-from wherefrom.statements.openlineage import event_kind_of, read_event
+from wherefrom.statements.openlineage import Dataset, Event, event_kind_of, read_event
 from wherefrom.statements.statement import Statement
 
 VersionId = tuple[str, str, str]
 """Namespace, name, and `algorithm:hex` of the content ("" when it was not seen)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class TracedEdge:
     """`how`: "observed", "declared" or "inferred". An inferred use names the entity; its content is not proven."""
 
@@ -31,46 +31,63 @@ class TracedEdge:
 
 @dataclass
 class Graph:
-    """What the statements say, before any question. `digests` holds every digest known of a version."""
+    """What the statements say, before any question.
+
+    `digests` holds every digest known of a version, `inputs` run id, namespace and name of all that runs used.
+    """
 
     edges: dict[tuple[str, VersionId, str], TracedEdge] = field(default_factory=dict)
     digests: dict[VersionId, dict[str, str]] = field(default_factory=dict)
+    inputs: set[tuple[str, str, str]] = field(default_factory=set)
+
+    def add(self, entry: int, run_id: str, relation: str, dataset: Dataset, digest: str, how: str) -> None:
+        """Add an edge, unless it is there."""
+        version = (dataset.namespace, dataset.name, digest)
+        self.digests.setdefault(version, {}).update(dataset.digests)
+        self.edges.setdefault((run_id, version, relation), TracedEdge(run_id, version, relation, how, entry))
+        if relation == "used":
+            self.inputs.add((run_id, dataset.namespace, dataset.name))
+
+    def take_back(self, entry: int | None) -> None:
+        """Remove the edges that a corrected entry gave."""
+        self.edges = {key: edge for key, edge in self.edges.items() if edge.entry != entry}
+        self.inputs = {(run_id, *version[:2]) for run_id, version, relation in self.edges if relation == "used"}
 
 
-def read_graph(
-    statements: Iterable[tuple[int, str, Statement]],
-    *,
-    inferred: Mapping[tuple[str, str, str], str],
-    unseen: Collection[tuple[str, str, str]] = (),
-) -> Graph:
+def read_graph(statements: Iterable[tuple[int, str, Statement]], *, claimed: Collection[TracedEdge]) -> Graph:
     """Take the edges from statements (index, statement id, statement), in index order.
 
-    `inferred`: for uses (run id, namespace, name) of which no content was seen, the digest that the archive assumed.
-    `unseen`: such uses that were first spoken of when nothing could be assumed yet; their first mention stays without.
+    `claimed`: the answer's. Which content the archive took an input to have of which none was seen can't be told from
+    some of the statements, and is believed; that the statement left it open is checked.
     """
+    assumed = {
+        (edge.entry, edge.run_id, *edge.version[:2]): edge.version[2]
+        for edge in claimed
+        if edge.how == "inferred" and edge.relation == "used"
+    }
     graph = Graph()
     index_of: dict[str, int] = {}
     for index, statement_id, statement in statements:
         index_of[statement_id] = index
         if statement.predicate_type == CORRECTION:
-            target = index_of.get(statement.predicate["corrects"])
-            graph.edges = {key: edge for key, edge in graph.edges.items() if edge.entry != target}
-        if not event_kind_of(statement.predicate_type):
-            continue
-        event = read_event(statement.predicate)
-        for relation, datasets in (("used", event.inputs), ("was_generated_by", event.outputs)):
-            for dataset in datasets:
-                digest, how = primary_digest(dataset.digests), dataset.how
-                use = (event.run_id, dataset.namespace, dataset.name)
-                if not digest and relation == "used" and use in inferred:
-                    is_first = (event.run_id, (dataset.namespace, dataset.name, ""), relation) not in graph.edges
-                    if not (use in unseen and is_first):
-                        digest, how = inferred[use], "inferred"
-                version = (dataset.namespace, dataset.name, digest)
-                graph.digests.setdefault(version, {}).update(dataset.digests)
-                edge = TracedEdge(event.run_id, version, relation, how, index)
-                graph.edges.setdefault((event.run_id, version, relation), edge)
+            graph.take_back(index_of.get(statement.predicate["corrects"]))
+        if event_kind_of(statement.predicate_type):
+            _read_event(graph, index, read_event(statement.predicate), assumed)
     return graph
+
+
+def _read_event(graph: Graph, index: int, event: Event, assumed: Mapping[tuple[int, str, str, str], str]) -> None:
+    for dataset in sorted(event.inputs, key=lambda dataset: not dataset.digests):
+        digest, how = primary_digest(dataset.digests), dataset.how
+        if not digest:
+            use = (event.run_id, dataset.namespace, dataset.name)
+            if use in graph.inputs:
+                continue
+            digest = assumed.get((index, *use), "")
+            how = "inferred" if digest else how
+        graph.add(index, event.run_id, "used", dataset, digest, how)
+    for dataset in event.outputs:
+        graph.add(index, event.run_id, "was_generated_by", dataset, primary_digest(dataset.digests), dataset.how)
 
 
 def retrace(graph: Graph, subject: VersionId, *, as_of: int) -> set[TracedEdge]:

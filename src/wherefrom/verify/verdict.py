@@ -246,17 +246,17 @@ def _check_answer(verdict: Verdict, read: list[_Read], evidence: Statement) -> N
         versions = [_version(item) for item in answer["versions"]]
         if any(edge["version"] >= len(versions) for edge in answer["edges"]):
             raise MismatchError("an edge of the answer leads to a version that the answer does not have")
-        claimed = {(e["run"], versions[e["version"]], e["relation"], e["how"]) for e in answer["edges"]}
-        inferred = {(run, v[0], v[1]): v[2] for run, v, relation, how in sorted(claimed) if how == "inferred"}
-        unseen = {(run, v[0], v[1]) for run, v, _, how in claimed if not v[2] and how != "inferred"}
-        graph = read_graph(((r.index, r.statement_id, r.statement) for r in read), inferred=inferred, unseen=unseen)
+        claimed = {
+            TracedEdge(e["run"], versions[e["version"]], e["relation"], e["how"], e["entry"]) for e in answer["edges"]
+        }
+        graph = read_graph(((r.index, r.statement_id, r.statement) for r in read), claimed=claimed)
         subject = _version(question["subject"])
         edges = retrace(graph, subject, as_of=question["asOf"])
-        traced = {(e.run_id, e.version, e.relation, e.how) for e in edges}
-        for run, version, relation, how in sorted(claimed ^ traced):
-            which = "the answer has" if (run, version, relation, how) in claimed else "the answer lacks"
-            raise MismatchError(f"{which} run {run} {relation} {version[1]} {version[2][:19]} ({how})")
-        if {subject, *(version for _, version, _, _ in traced)} != set(versions):
+        for edge in sorted(claimed ^ edges):
+            which = "the answer has" if edge in claimed else "the answer lacks"
+            known = f"{edge.how} by statement {edge.entry}"
+            raise MismatchError(f"{which} run {edge.run_id} {edge.relation} {_short(edge.version)} ({known})")
+        if {subject, *(edge.version for edge in edges)} != set(versions):
             raise MismatchError("the answer's versions are not those that its edges lead to")
         verdict.subject = subject
         verdict.versions = {version: graph.digests.get(version, {}) for version in versions}
@@ -267,6 +267,10 @@ def _check_answer(verdict: Verdict, read: list[_Read], evidence: Statement) -> N
 
 def _version(item: dict[str, str]) -> VersionId:
     return item["namespace"], item["name"], item["digest"]
+
+
+def _short(version: VersionId) -> str:
+    return f"{version[1]} {version[2][:19]}".rstrip()
 
 
 def _remark(verdict: Verdict, read: list[_Read]) -> None:
