@@ -1,4 +1,4 @@
-"""`docs/spec/wf-records-1.md` section 6: CSV and JSON Lines to tables in the notation of the vectors."""
+"""`docs/spec/fingerprint-records-v1.md` section 6: CSV and JSON Lines to tables in the notation of the vectors."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""`docs/spec/wf-files-1.md` in its order and words."""
+"""`docs/spec/fingerprint-files-v1.md` in its order and words."""
 
 import os
 from pathlib import Path

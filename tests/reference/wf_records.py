@@ -1,4 +1,4 @@
-"""`docs/spec/wf-records-1.md`, sections 2 to 5 and 7, in its order and words. Slow and complete.
+"""`docs/spec/fingerprint-records-v1.md`, sections 2 to 5 and 7, in its order and words. Slow and complete.
 
 A table is a dict {column name: list of values}. A value is in the notation of the vectors (section 9): None, True,
 False, or a dict of one member that says what it is, such as {"int": "7"} or {"text": "seven"}.

@@ -1,14 +1,13 @@
 """Fingerprints: data to digests that name what the data is, not how it is kept.
 
 `wf-files-1` names a file or folder by its bytes, `wf-records-1` a table by its rows, `wf-keys-1` the keys in a table.
-Sources: docs/spec/wf-files-1.md and docs/spec/wf-records-1.md. Importing this package imports no heavy library;
-fingerprinting a table does.
+Sources: docs/spec/fingerprint-files-v1.md and docs/spec/fingerprint-records-v1.md. Importing this package imports no
+heavy library; fingerprinting a table does.
 """
 
+from wherefrom.commitments import Column, FilesFingerprint, KeyCommitment, LogicalType, RecordsFingerprint
 from wherefrom.fingerprints.files import FileEntry, fingerprint_entries, fingerprint_files, read_file_entries
 from wherefrom.fingerprints.formats import FORMATS, table_format
-from wherefrom.fingerprints.identity import FilesFingerprint, KeyCommitment, RecordsFingerprint
-from wherefrom.fingerprints.logical import Column, LogicalType
 from wherefrom.fingerprints.progress import Progress
 from wherefrom.fingerprints.records import commit_keys, fingerprint_records, fingerprint_with_keys
 

@@ -1,4 +1,4 @@
-"""Arrow arrays to canonical cells. Source: docs/spec/wf-records-1.md section 3.
+"""Arrow arrays to canonical cells. Source: docs/spec/fingerprint-records-v1.md section 3.
 
 A cell is a tag and a payload whose width depends on the tag alone; what decides both is the value, never the machine
 type that a reader happened to give it.
@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wherefrom.commitments import MAX_DEPTH, NULL, LogicalType
 from wherefrom.errors import FormatError
 from wherefrom.fingerprints.arrow import read_booleans, read_indices, read_nulls, read_values
 from wherefrom.fingerprints.decimals import normalise_decimals
-from wherefrom.fingerprints.logical import MAX_DEPTH, NULL, LogicalType
 from wherefrom.fingerprints.packing import Cells
 from wherefrom.fingerprints.sha256 import hash_values
 

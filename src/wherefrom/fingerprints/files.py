@@ -1,4 +1,4 @@
-"""`wf-files-1`: the fingerprint of a file or folder. Source: docs/spec/wf-files-1.md."""
+"""`wf-files-1`: the fingerprint of a file or folder. Source: docs/spec/fingerprint-files-v1.md."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from wherefrom.commitments import FilesFingerprint
 from wherefrom.errors import FormatError, NotFoundError, UnavailableError
-from wherefrom.fingerprints.identity import FilesFingerprint
 from wherefrom.fingerprints.pool import ordered_map, worker_count
 from wherefrom.fingerprints.walk import FoundFile, iter_files, special_file, unreadable
 from wherefrom.merkle import hash_leaf, root_of

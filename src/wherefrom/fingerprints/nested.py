@@ -9,10 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from wherefrom.commitments import Column, LogicalType, list_of, map_of, name_bytes, struct_of
 from wherefrom.errors import FormatError
 from wherefrom.fingerprints.arrow import read_indices, read_nulls
 from wherefrom.fingerprints.cells import TAG_LIST, TAG_MAP, TAG_STRUCT, cells_of, put_digests
-from wherefrom.fingerprints.logical import Column, LogicalType, list_of, map_of, name_bytes, struct_of
 from wherefrom.fingerprints.packing import Cells, Packed, pack
 from wherefrom.fingerprints.sha256 import hash_slices
 

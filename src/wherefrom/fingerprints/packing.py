@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from wherefrom.fingerprints.logical import LogicalType
+    from wherefrom.commitments import LogicalType
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`wf-records-1`: the fingerprint of a table, whatever holds it. Source: docs/spec/wf-records-1.md."""
+"""`wf-records-1`: the fingerprint of a table, whatever holds it. Source: docs/spec/fingerprint-records-v1.md."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from wherefrom.commitments import Column, KeyCommitment, LogicalType, RecordsFingerprint, name_bytes
 from wherefrom.errors import FormatError, NotFoundError
-from wherefrom.fingerprints.identity import KeyCommitment, RecordsFingerprint
-from wherefrom.fingerprints.logical import Column, LogicalType, name_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

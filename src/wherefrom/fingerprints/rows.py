@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
+from wherefrom.commitments import LogicalType, merge_types, name_bytes
 from wherefrom.errors import FormatError
 from wherefrom.fingerprints.cells import bytes_in_cells, cells_of
-from wherefrom.fingerprints.logical import LogicalType, merge_types, name_bytes
 from wherefrom.fingerprints.packing import Cells, pack
 from wherefrom.fingerprints.sha256 import hash_slices
 

@@ -1,4 +1,4 @@
-"""The regular files below a folder, by the rules of docs/spec/wf-files-1.md section 2."""
+"""The regular files below a folder, by the rules of docs/spec/fingerprint-files-v1.md section 2."""
 
 from __future__ import annotations
 

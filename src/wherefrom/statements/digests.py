@@ -11,8 +11,8 @@ from wherefrom.statements.strict import is_hex
 # Algorithm to digest size in bytes. The first of several digests, in this order, tells the versions of an entity apart.
 DIGEST_SIZES = {
     "sha256": 32,  # of a file's bytes (the same as its Git LFS oid), or of a public key's 32 bytes
-    "wf-files-1": 32,  # docs/spec/wf-files-1.md
-    "wf-records-1": 32,  # docs/spec/wf-records-1.md
+    "wf-files-1": 32,  # docs/spec/fingerprint-files-v1.md
+    "wf-records-1": 32,  # docs/spec/fingerprint-records-v1.md
     "wf-entry-1": 32,  # leaf hash of a ledger entry: names a statement
     "wf-run-1": 32,  # SHA-256 of a run id's text: names a run
     "gitCommit": 20,

@@ -77,13 +77,17 @@ def _check_text(value: str, path: str, what: str) -> None:
         raise FormatError(f"{what}: {path}: text has a lone surrogate, expected Unicode text")
 
 
-def verify_canonical(data: bytes, value: Any, *, what: str) -> None:
-    """Raise FormatError unless `data` is the one canonical encoding of `value`.
+def format_plain(value: Any) -> bytes:
+    """Encode text, integers to 2^53, booleans, null, lists and objects with ASCII keys as RFC 8785 has them.
 
-    `value` holds text, integers, booleans, null, lists and objects with ASCII keys only; for those RFC 8785 and this
-    short form are the same, so a reader needs no JCS library.
+    Of nothing else, so that it needs no JCS library. The caller sees to it that there is nothing else.
     """
-    plain = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def verify_canonical(data: bytes, value: Any, *, what: str) -> None:
+    """Raise FormatError unless `data` is the one canonical encoding of `value`, which `format_plain` can encode."""
+    plain = format_plain(value)
     if plain != data:
         differs = next(
             (i for i, (a, b) in enumerate(zip(data, plain, strict=False)) if a != b), min(len(data), len(plain))

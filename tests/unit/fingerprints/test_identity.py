@@ -3,9 +3,9 @@ import json
 
 import pytest
 
+from wherefrom.commitments import list_of, map_of, struct_of
 from wherefrom.errors import FormatError
 from wherefrom.fingerprints import Column, FilesFingerprint, KeyCommitment, LogicalType, RecordsFingerprint
-from wherefrom.fingerprints.logical import list_of, map_of, struct_of
 from wherefrom.merkle import EMPTY_ROOT
 
 ROOT = bytes(range(32))

@@ -6,6 +6,7 @@ It holds nothing that can't be computed again; deleting the folder only costs ti
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -31,7 +32,7 @@ class KnownRecords:
             stored = json.loads(text)
             found = RecordsFingerprint.from_json(stored["records"])
             options, left_out = stored["readOptions"], tuple(stored["leftOut"])
-            records = RecordsFingerprint(found.rows, found.columns, found.root, options, left_out)
+            records = dataclasses.replace(found, read_options=options, left_out=left_out)
             return records, tuple(map(KeyCommitment.from_json, stored["keys"]))
         except (OSError, ValueError, KeyError, TypeError, FormatError):
             return None

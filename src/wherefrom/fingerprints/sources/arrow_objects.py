@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 
+from wherefrom.commitments import name_bytes
 from wherefrom.errors import FormatError
-from wherefrom.fingerprints.logical import name_bytes
 from wherefrom.fingerprints.sources.base import Table
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""CSV and TSV files, by the rules of docs/spec/wf-records-1.md section 6."""
+"""CSV and TSV files, by the rules of docs/spec/fingerprint-records-v1.md section 6."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a column of parsed JSON values holds, nested to any depth. docs/spec/wf-records-1.md section 6."""
+"""What a column of parsed JSON values holds, nested to any depth. docs/spec/fingerprint-records-v1.md section 6."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
 
+from wherefrom.commitments import MAX_DEPTH, name_bytes
 from wherefrom.errors import FormatError
-from wherefrom.fingerprints.logical import MAX_DEPTH, name_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""What a column of text stands for: numbers, booleans, or text. docs/spec/wf-records-1.md section 6."""
+"""What a column of text stands for: numbers, booleans, or text. docs/spec/fingerprint-records-v1.md section 6."""
 
 from __future__ import annotations
 

@@ -10,17 +10,26 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
-import rfc8785
-
+from wherefrom.commitments.logical import Column, parse_columns
 from wherefrom.errors import FormatError
-from wherefrom.fingerprints.logical import Column, parse_columns
 from wherefrom.merkle import EMPTY_ROOT
+from wherefrom.statements.strict import format_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_COUNT: Final = 2**53 - 1
 """Largest count that every JSON reader keeps exactly."""
+
+ORDERS: Final = ("sorted", "sequence")
+"""Leaves ascending by their bytes, or in the order of the rows."""
+
+FORMS: Final = ("exact", "text", "url", "document")
+"""What was done to a key's values before they were committed to: docs/spec/fingerprint-records-v1.md section 7."""
+
+UNSALTED: Final = "none"
+SALTED: Final = "hmac-sha256:"
+"""Begins the `salt` of a private fingerprint; the commitment to its secret follows, in hex."""
 
 
 class _Identified:
@@ -35,7 +44,7 @@ class _Identified:
     @property
     def id(self) -> str:
         """64 lower-case hex digits: SHA-256 of the canonical identity object."""
-        return hashlib.sha256(rfc8785.dumps(self.to_json())).hexdigest()  # type: ignore[arg-type]  # its JSON type is recursive
+        return hashlib.sha256(format_plain(self.to_json())).hexdigest()
 
     @property
     def digest(self) -> tuple[str, str]:
@@ -48,7 +57,7 @@ class _Identified:
 
 @dataclass(frozen=True, slots=True)
 class FilesFingerprint(_Identified):
-    """Which bytes a file or folder holds, and under which relative paths: docs/spec/wf-files-1.md."""
+    """Which bytes a file or folder holds, and under which relative paths: docs/spec/fingerprint-files-v1.md."""
 
     ALGORITHM: ClassVar[str] = "wf-files-1"
 
@@ -85,7 +94,7 @@ class FilesFingerprint(_Identified):
 
 @dataclass(frozen=True, slots=True)
 class RecordsFingerprint(_Identified):
-    """Which rows a table holds, whatever holds the table: docs/spec/wf-records-1.md."""
+    """Which rows a table holds, whatever holds the table: docs/spec/fingerprint-records-v1.md."""
 
     ALGORITHM: ClassVar[str] = "wf-records-1"
 
@@ -98,14 +107,18 @@ class RecordsFingerprint(_Identified):
     """How a format without types (CSV) was read; JSON, beside the identity."""
     left_out: tuple[str, ...] = field(default=(), compare=False)
     """Columns that pandas wrote for an index without a name, which are not part of the table; beside the identity."""
+    order: str = "sorted"
+    """One of `ORDERS`."""
+    salt: str = UNSALTED
+    """`UNSALTED`, or `SALTED` and 64 hex digits."""
 
     def to_json(self) -> dict[str, object]:
         return {
             "columns": [column.to_json() for column in self.columns],
-            "order": "sorted",
+            "order": self.order,
             "root": self.root.hex(),
             "rows": self.rows,
-            "salt": "none",
+            "salt": self.salt,
             "type": self.ALGORITHM,
         }
 
@@ -113,12 +126,11 @@ class RecordsFingerprint(_Identified):
     def from_json(cls, value: object) -> Self:
         """Read an identity object; FormatError naming the member that is wrong."""
         members = _members(value, cls.ALGORITHM, {"columns", "order", "root", "rows", "salt"})
-        _expect(members, "order", "sorted")
-        _expect(members, "salt", "none")
+        order, salt = _choice(members, "order", ORDERS), _salt(members)
         rows, root = _count(members, "rows"), _root(members)
         _check_emptiness(rows, root, what="rows")
         columns = parse_columns(members["columns"], where=f"{cls.ALGORITHM} columns")
-        return cls(rows, columns, root)
+        return cls(rows, columns, root, order=order, salt=salt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,17 +149,21 @@ class KeyCommitment(_Identified):
     """How many rows have no key: null in every key column."""
     root: bytes
     """32 bytes."""
+    form: str = "exact"
+    """One of `FORMS`; a form other than "exact" has one key column."""
+    salt: str = UNSALTED
+    """As in `RecordsFingerprint`."""
 
     def to_json(self) -> dict[str, object]:
         return {
             "columns": [column.to_json() for column in self.columns],
-            "form": "exact",
+            "form": self.form,
             "keyless": self.keyless,
             "keys": self.keys,
             "order": "sorted",
             "records": self.records,
             "root": self.root.hex(),
-            "salt": "none",
+            "salt": self.salt,
             "type": self.ALGORITHM,
         }
 
@@ -156,14 +172,16 @@ class KeyCommitment(_Identified):
         """Read an identity object; FormatError naming the member that is wrong."""
         names = {"columns", "form", "keyless", "keys", "order", "records", "root", "salt"}
         members = _members(value, cls.ALGORITHM, names)
-        for name, expected in (("form", "exact"), ("order", "sorted"), ("salt", "none")):
-            _expect(members, name, expected)
+        _expect(members, "order", "sorted")
+        form, salt = _choice(members, "form", FORMS), _salt(members)
         columns = parse_columns(members["columns"], where=f"{cls.ALGORITHM} columns")
         if not columns:
             raise FormatError("wf-keys-1: columns is empty, expected at least one key column")
+        if form != "exact" and len(columns) > 1:
+            raise FormatError(f"wf-keys-1: form {form!r} has {len(columns)} key columns, expected one")
         keys, root = _count(members, "keys"), _root(members)
         _check_emptiness(keys, root, what="keys")
-        return cls(_hex(members, "records"), columns, keys, _count(members, "keyless"), root)
+        return cls(_hex(members, "records"), columns, keys, _count(members, "keyless"), root, form, salt)
 
 
 def _members(value: object, algorithm: str, names: set[str]) -> dict[str, object]:
@@ -185,6 +203,20 @@ def _expect(members: dict[str, object], name: str, expected: str) -> None:
         raise FormatError(f"{members['algorithm']}: {name} is {members[name]!r}, this version knows {expected!r} only")
 
 
+def _choice(members: dict[str, object], name: str, known: tuple[str, ...]) -> str:
+    value = members[name]
+    if not isinstance(value, str) or value not in known:
+        raise FormatError(f"{members['algorithm']}: {name} is {value!r}, this version knows {', '.join(known)}")
+    return value
+
+
+def _salt(members: dict[str, object]) -> str:
+    value = members["salt"]
+    if isinstance(value, str) and (value == UNSALTED or _is_hex(value.removeprefix(SALTED))):
+        return value
+    raise FormatError(f"{members['algorithm']}: salt is {value!r}, expected {UNSALTED} or {SALTED}<64 hex digits>")
+
+
 def _count(members: dict[str, object], name: str) -> int:
     value = members[name]
     if type(value) is not int or not 0 <= value <= MAX_COUNT:
@@ -194,9 +226,13 @@ def _count(members: dict[str, object], name: str) -> int:
 
 def _hex(members: dict[str, object], name: str) -> str:
     value = members[name]
-    if not isinstance(value, str) or len(value) != 64 or set(value) - set("0123456789abcdef"):
+    if not isinstance(value, str) or not _is_hex(value):
         raise FormatError(f"{members['algorithm']}: {name} is {value!r}, expected 64 lower-case hex digits")
     return value
+
+
+def _is_hex(value: str) -> bool:
+    return len(value) == 64 and not value.strip("0123456789abcdef")
 
 
 def _root(members: dict[str, object]) -> bytes:
