@@ -2,7 +2,7 @@
 
 import pytest
 
-from wherefrom.capture import current, handover
+from wherefrom.capture import current
 from wherefrom.capture.journal import Journal
 
 
@@ -40,10 +40,3 @@ def journal(channel):
     current.enter(journal)
     yield journal
     current.leave(journal)
-
-
-@pytest.fixture(autouse=True)
-def _nothing_left_in_memory():
-    """What a test hands over and nobody takes is removed."""
-    yield
-    handover.courier.clear()
