@@ -24,6 +24,7 @@ from wherefrom.commitments.logical import (
     name_bytes,
     struct_of,
 )
+from wherefrom.commitments.secret import Secret
 
 __all__ = [
     "FORMS",
@@ -37,6 +38,7 @@ __all__ = [
     "KeyCommitment",
     "LogicalType",
     "RecordsFingerprint",
+    "Secret",
     "list_of",
     "map_of",
     "merge_types",

@@ -27,6 +27,8 @@ ORDERS: Final = ("sorted", "sequence")
 FORMS: Final = ("exact", "text", "url", "document")
 """What was done to a key's values before they were committed to: docs/spec/fingerprint-records-v1.md section 7."""
 
+_KIND_OF_FORM: Final = {"text": "text", "url": "text", "document": "binary"}
+
 UNSALTED: Final = "none"
 SALTED: Final = "hmac-sha256:"
 """Begins the `salt` of a private fingerprint; the commitment to its secret follows, in hex."""
@@ -179,6 +181,11 @@ class KeyCommitment(_Identified):
             raise FormatError("wf-keys-1: columns is empty, expected at least one key column")
         if form != "exact" and len(columns) > 1:
             raise FormatError(f"wf-keys-1: form {form!r} has {len(columns)} key columns, expected one")
+        if form != "exact" and columns[0].type.kind not in (_KIND_OF_FORM[form], "null"):
+            raise FormatError(
+                f"wf-keys-1: form {form!r} has key column {columns[0].name!r} of type {columns[0].type}, "
+                f"expected {_KIND_OF_FORM[form]}"
+            )
         keys, root = _count(members, "keys"), _root(members)
         _check_emptiness(keys, root, what="keys")
         return cls(_hex(members, "records"), columns, keys, _count(members, "keyless"), root, form, salt)
@@ -212,7 +219,9 @@ def _choice(members: dict[str, object], name: str, known: tuple[str, ...]) -> st
 
 def _salt(members: dict[str, object]) -> str:
     value = members["salt"]
-    if isinstance(value, str) and (value == UNSALTED or _is_hex(value.removeprefix(SALTED))):
+    if isinstance(value, str) and (
+        value == UNSALTED or (value.startswith(SALTED) and _is_hex(value.removeprefix(SALTED)))
+    ):
         return value
     raise FormatError(f"{members['algorithm']}: salt is {value!r}, expected {UNSALTED} or {SALTED}<64 hex digits>")
 

@@ -11,6 +11,7 @@ from wherefrom.merkle.compact import CompactRange, root_of
 from wherefrom.merkle.consistency import prove_consistency, verify_consistency
 from wherefrom.merkle.hashing import EMPTY_ROOT, HASH_SIZE, hash_children, hash_leaf
 from wherefrom.merkle.inclusion import prove_inclusion, verify_inclusion
+from wherefrom.merkle.multiproof import prove_leaves, verify_leaves
 from wherefrom.merkle.tilepath import (
     TILE_WIDTH,
     TileId,
@@ -24,6 +25,7 @@ from wherefrom.merkle.tiles import (
     append_to_tiles,
     prove_consistency_from_tiles,
     prove_inclusion_from_tiles,
+    prove_leaves_from_tiles,
     root_from_tiles,
     tile_widths,
 )
@@ -46,9 +48,12 @@ __all__ = [
     "prove_consistency_from_tiles",
     "prove_inclusion",
     "prove_inclusion_from_tiles",
+    "prove_leaves",
+    "prove_leaves_from_tiles",
     "root_from_tiles",
     "root_of",
     "tile_widths",
     "verify_consistency",
     "verify_inclusion",
+    "verify_leaves",
 ]

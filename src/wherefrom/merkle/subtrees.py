@@ -6,7 +6,10 @@ is a list of subtrees that arise so, and one plan serves leaves in memory as wel
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Collection, Iterator
+
+from wherefrom.errors import FormatError
 
 Range = tuple[int, int]
 """Leaves from `begin` up to, not including, `end`."""
@@ -20,7 +23,7 @@ def inclusion_subtrees(index: int, size: int) -> list[Range]:
     begin, end = 0, size
     siblings = []
     while end - begin > 1:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if index < middle:
             siblings.append((middle, end))
             end = middle
@@ -38,7 +41,7 @@ def consistency_subtrees(old_size: int, new_size: int) -> list[Range]:
     begin, end = 0, new_size
     subtrees = []
     while old_size != end:
-        middle = begin + _split(end - begin)
+        middle = begin + split(end - begin)
         if old_size <= middle:
             subtrees.append((middle, end))
             end = middle
@@ -48,6 +51,30 @@ def consistency_subtrees(old_size: int, new_size: int) -> list[Range]:
     if begin > 0:
         subtrees.append((begin, end))
     return subtrees[::-1]
+
+
+def other_subtrees(indexes: Collection[int], size: int) -> list[Range]:
+    """The largest subtrees without any of these leaves, left to right: what a proof for all of them has hashes of.
+
+    Raises FormatError: an index outside the tree, or no index for a tree that has leaves.
+    """
+    wanted = sorted(indexes)
+    if wanted and not 0 <= wanted[0] <= wanted[-1] < size:
+        wrong = wanted[0] if wanted[0] < 0 else wanted[-1]
+        raise FormatError(f"no proof for leaf {wrong} in a tree of size {size}: no such leaf")
+    if size and not wanted:
+        raise FormatError(f"no proof for no leaf of a tree of size {size}: expected at least one")
+    others = []
+    waiting = [(0, size, wanted)] if size else []
+    while waiting:
+        begin, end, inside = waiting.pop()
+        if not inside:
+            others.append((begin, end))
+        elif end - begin > 1:
+            middle = begin + split(end - begin)
+            cut = bisect_left(inside, middle)
+            waiting += [(middle, end, inside[cut:]), (begin, middle, inside[:cut])]
+    return others
 
 
 def perfect_subtrees(begin: int, end: int) -> Iterator[Range]:
@@ -60,6 +87,6 @@ def perfect_subtrees(begin: int, end: int) -> Iterator[Range]:
         begin += width
 
 
-def _split(size: int) -> int:
+def split(size: int) -> int:
     """The largest power of two smaller than `size`, which is at least 2."""
     return 1 << ((size - 1).bit_length() - 1)

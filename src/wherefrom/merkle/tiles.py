@@ -6,12 +6,12 @@ compare the root with a signed checkpoint, or verify the proof, where the tiles 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 
 from wherefrom.errors import FormatError
 from wherefrom.merkle.compact import root_of
 from wherefrom.merkle.hashing import HASH_SIZE, check_hashes, hash_subtrees
-from wherefrom.merkle.subtrees import Range, consistency_subtrees, inclusion_subtrees, perfect_subtrees
+from wherefrom.merkle.subtrees import Range, consistency_subtrees, inclusion_subtrees, other_subtrees, perfect_subtrees
 from wherefrom.merkle.tilepath import TILE_HEIGHT, TILE_WIDTH, TileId, format_tile_path
 
 ReadTile = Callable[[int, int, int], bytes]
@@ -72,6 +72,15 @@ def prove_inclusion_from_tiles(index: int, size: int, read_tile: ReadTile) -> li
         raise FormatError(f"no inclusion proof for leaf {index} in a tree of size {size}: no such leaf")
     tree = _TiledTree(size, read_tile)
     return [tree.subtree(sibling) for sibling in inclusion_subtrees(index, size)]
+
+
+def prove_leaves_from_tiles(indexes: Collection[int], size: int, read_tile: ReadTile) -> list[bytes]:
+    """What `prove_leaves` gives for the first `size` leaves; reads two tiles of each level and leaf, at most.
+
+    Raises FormatError: as `prove_leaves`, or a tile of the wrong length.
+    """
+    tree = _TiledTree(size, read_tile)
+    return [tree.subtree(other) for other in other_subtrees(indexes, size)]
 
 
 def prove_consistency_from_tiles(old_size: int, new_size: int, read_tile: ReadTile) -> list[bytes]:

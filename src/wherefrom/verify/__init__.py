@@ -2,21 +2,26 @@
 
     verdict = verify_bundle(Path("model.wherefrom").read_bytes(), parse_policy(Path("trust").read_bytes()))
     verdict.outcome
+    verify_proof(Path("proof.txt").read_bytes()).outcome
 
 It believes nothing that the file brings along: which logs to trust comes from the policy alone, and the lineage is
 worked out again from the statements.
 """
 
 from wherefrom.verify.bundle import BUNDLE_TYPE, Bundle, Exhibit, parse_bundle
+from wherefrom.verify.findings import Finding, Findings, Outcome
+from wherefrom.verify.record_proof import ProofVerdict, verify_proof
 from wherefrom.verify.retrace import TracedEdge, VersionId, read_graph, retrace
-from wherefrom.verify.verdict import Finding, Outcome, Verdict, verify_bundle
+from wherefrom.verify.verdict import Verdict, verify_bundle
 
 __all__ = [
     "BUNDLE_TYPE",
     "Bundle",
     "Exhibit",
     "Finding",
+    "Findings",
     "Outcome",
+    "ProofVerdict",
     "TracedEdge",
     "Verdict",
     "VersionId",
@@ -24,4 +29,5 @@ __all__ = [
     "read_graph",
     "retrace",
     "verify_bundle",
+    "verify_proof",
 ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import Enum
 from itertools import pairwise
 
-from wherefrom.errors import FormatError, MismatchError, SignatureError, VerificationError, WherefromError
+from wherefrom.errors import FormatError, MismatchError, SignatureError, WherefromError
 from wherefrom.merkle import hash_leaf, verify_inclusion
 from wherefrom.notes import (
     Checkpoint,
@@ -27,29 +26,15 @@ from wherefrom.statements.openlineage import event_kind_of, read_event
 from wherefrom.statements.statement import Statement, parse_statement
 from wherefrom.statements.times import format_time
 from wherefrom.verify.bundle import Bundle, Exhibit, parse_bundle
+from wherefrom.verify.findings import Findings
 from wherefrom.verify.retrace import TracedEdge, VersionId, read_graph, retrace
 
 LATE = timedelta(hours=1)
 
 
-class Outcome(Enum):
-    TRUE = "true"
-    FALSE = "false"
-    UNCHECKED = "could not check"
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One claim. `message` says what was found, or what does not match."""
-
-    claim: str
-    outcome: Outcome
-    message: str
-
-
 @dataclass
-class Verdict:
-    """What became of each claim, and, as far as they hold, what the evidence says.
+class Verdict(Findings):
+    """What became of each claim of an evidence file, and, as far as they hold, what it says.
 
     Attributes:
         remarks: true things that a reader should know: statements that came late, inferred edges, gaps.
@@ -58,8 +43,6 @@ class Verdict:
         versions: every digest of every version in the answer.
     """
 
-    findings: list[Finding] = field(default_factory=list)
-    remarks: list[str] = field(default_factory=list)
     checkpoint: Checkpoint | None = None
     signed_by: str = ""
     subject: VersionId | None = None
@@ -67,37 +50,6 @@ class Verdict:
     edges: list[TracedEdge] = field(default_factory=list)
     received: tuple[datetime, datetime] | None = None
     report: str = ""
-
-    @property
-    def outcome(self) -> Outcome:
-        """False when any claim is; else could not check when any could not; true only when every claim is."""
-        outcomes = {finding.outcome for finding in self.findings}
-        return next((o for o in (Outcome.FALSE, Outcome.UNCHECKED) if o in outcomes), Outcome.TRUE)
-
-    def check(self, claim: str) -> _Check:
-        """Check a claim in a `with` block, which puts what it found into the list it gets.
-
-        An error that the block raises makes the claim false or unchecked, and goes no further.
-        """
-        return _Check(self, claim)
-
-
-@dataclass
-class _Check:
-    verdict: Verdict
-    claim: str
-    said: list[str] = field(default_factory=list)
-
-    def __enter__(self) -> list[str]:
-        return self.said
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
-        outcome = Outcome.FALSE if isinstance(error, VerificationError) else Outcome.UNCHECKED
-        if error is None:
-            self.verdict.findings.append(Finding(self.claim, Outcome.TRUE, "; ".join(self.said)))
-        elif isinstance(error, WherefromError):
-            self.verdict.findings.append(Finding(self.claim, outcome, str(error)))
-        return error is None or isinstance(error, WherefromError)
 
 
 @dataclass(frozen=True)
