@@ -10,7 +10,7 @@ from hypothesis import settings
 from wherefrom.archive import Archive
 
 # Helper modules of the tests are imported by their plain names.
-for folder in ("unit", "reference", "fault"):
+for folder in ("unit", "reference", "fault", "integration"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 
 # A red run there must be about the change at hand: each run tries the same cases. Elsewhere they are new each time.

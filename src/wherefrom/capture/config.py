@@ -21,11 +21,17 @@ Level = Literal["off", "files", "records", "subject-keys"]
 
 @dataclass(frozen=True)
 class LevelRule:
-    """How closely data at these paths is looked at; `keys` are column names, for "subject-keys" only."""
+    """How closely data at these paths is looked at.
+
+    Attributes:
+        keys: the keys to commit to, as `fingerprints.Key.parse` reads them; for "subject-keys" only.
+        is_private: whether rows and keys are salted from the project's secret.
+    """
 
     pattern: Pattern[str]
     level: Level
     keys: tuple[str, ...] = ()
+    is_private: bool = False
 
 
 @dataclass(frozen=True)
@@ -127,12 +133,15 @@ class _Reader:
         )
 
     def _level(self, rule: dict[str, Any], at: str) -> LevelRule:
-        self._only(rule, f"{at}.", "path", "level", "keys")
+        self._only(rule, f"{at}.", "path", "level", "keys", "private")
         level = self._choice(self._needed(rule, at, "level"), f"{at}.level", LEVELS)
         keys = tuple(self._texts(rule.get("keys", []), f"{at}.keys"))
         if (level == "subject-keys") != bool(keys):
             self._fail(f"{at}.keys", "names the key columns of the level 'subject-keys', and goes with no other level")
-        return LevelRule(self._pattern(rule, at), level, keys)  # type: ignore[arg-type]  # _choice has checked it
+        is_private = rule.get("private", False)
+        if not isinstance(is_private, bool) or (is_private and level not in ("records", "subject-keys")):
+            self._fail(f"{at}.private", "is true or false, and goes with the levels 'records' and 'subject-keys'")
+        return LevelRule(self._pattern(rule, at), level, keys, is_private)  # type: ignore[arg-type]  # _choice has checked it
 
     def _source(self, rule: dict[str, Any], at: str) -> SourceRule:
         self._only(rule, f"{at}.", "path", *_SOURCE_KEYS)

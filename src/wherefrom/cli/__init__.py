@@ -1,6 +1,6 @@
 """The command line. Parses, asks, prints; decides nothing."""
 
-from wherefrom.cli import asking, health, proving, recording
+from wherefrom.cli import asking, fingerprinting, health, proving, recording, records
 from wherefrom.cli.app import app, main
 
-__all__ = ["app", "asking", "health", "main", "proving", "recording"]
+__all__ = ["app", "asking", "fingerprinting", "health", "main", "proving", "recording", "records"]

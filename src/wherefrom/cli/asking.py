@@ -1,20 +1,18 @@
-"""`log`, `show`, `trace` and `fingerprint`: looking at what is recorded, and at data."""
+"""`log`, `show` and `trace`: looking at what is recorded."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wherefrom.archive import Archive, Recorded
 from wherefrom.cli.app import app, find_archive
-from wherefrom.cli.output import mark, print_json, progress, width
+from wherefrom.cli.output import mark, print_json, width
 from wherefrom.cli.recording import AsJson
 from wherefrom.errors import NotFoundError, WherefromError
 from wherefrom.evidence import format_tree
-from wherefrom.fingerprints import commit_keys, fingerprint_files, fingerprint_records, table_format
 from wherefrom.statements import CORRECTION, GAP, KEY, SOURCE, event_kind_of, format_time, name_of, read_event
 
 AsOf = Annotated[str | None, typer.Option(help="What was known then: an entry's index, a day, or an RFC 3339 time.")]
@@ -156,46 +154,3 @@ def trace(
     encoding = sys.stdout.encoding or "ascii"
     tree = format_tree(answer, width=width(), colour=sys.stdout.isatty(), encoding=encoding)
     typer.echo(tree.rstrip("\n"))
-
-
-@app.command()
-def fingerprint(
-    paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
-    *,
-    bytes_only: Annotated[bool, typer.Option("--files", help="Of the bytes only, not of a table's rows.")] = False,
-    keys: Annotated[list[str] | None, typer.Option("--key", help="Also commit to the values of this column.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Fingerprint files, folders and tables: the same rows give the same `wf-records-1` in any format and order.
-
-    Example: `wherefrom fingerprint data/flights.parquet` · `wherefrom fingerprint --files models/`
-    """
-    results = [_fingerprint(path, bytes_only=bytes_only, keys=keys or []) for path in paths]
-    if as_json:
-        print_json(results)
-        return
-    for result in results:
-        typer.echo(mark(str(result["path"]), "strong"))
-        for name, value in result["digests"].items():
-            typer.echo(f"  {name}:{value}")
-        if "rows" in result:
-            typer.echo(f"  {result['rows']:,} rows, {len(result['columns'])} columns")
-        for commitment in result.get("keys", []):
-            typer.echo(f"  keys {', '.join(column['name'] for column in commitment['columns'])}: {commitment['root']}")
-
-
-def _fingerprint(path: Path, *, bytes_only: bool, keys: list[str]) -> dict[str, Any]:
-    if not path.exists():
-        raise NotFoundError(f"no file {path}")
-    with progress(f"fingerprinting {path}", "") as bar:
-        bar(0, 1)
-        files = fingerprint_files(path)
-        digests = {"sha256": files.sha256} if files.sha256 else dict([files.digest])
-        result: dict[str, Any] = {"path": path, "digests": digests, "totalBytes": files.total_bytes}
-        if not bytes_only and table_format(path):
-            records = fingerprint_records(path)
-            digests |= dict([records.digest])
-            result |= {"rows": records.rows, "columns": records.to_json()["columns"]}
-            if keys:
-                result["keys"] = [commit_keys(path, columns=[key]).to_json() for key in keys]
-    return result

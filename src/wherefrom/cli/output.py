@@ -54,19 +54,25 @@ def width() -> int:
 
 
 @contextlib.contextmanager
-def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+def progress(what: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on stderr, shown only on a terminal: call it with how many are done, and how many there are."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
+        TextColumn("{task.fields[done]}"),
         TimeRemainingColumn(),
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        task = bar.add_task(what, total=None, done="")
+
+        def update(done: int, total: int | None) -> None:
+            speed = bar.tasks[task].speed
+            rate = f", {speed:,.0f}/s" if speed else ""
+            of = "" if total is None else f" of {total:,}"
+            bar.update(task, completed=done, total=total, done=f"{done:,}{of} {unit}{rate}")
+
+        yield update

@@ -113,6 +113,22 @@ class Secret:
         except FormatError as error:
             raise FormatError(f"'{os.fspath(path)}' is {error}") from None
 
+    @classmethod
+    def obtain(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a secret's file, or make the secret and the file if there is none; errors as `read` and `write`."""
+        try:
+            return cls.read(path)
+        except NotFoundError:
+            made = cls.generate()
+        try:
+            Path(path).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            made.write(path)
+        except ConflictError:  # somebody was first
+            return cls.read(path)
+        except OSError as error:
+            raise UnavailableError(f"can't write the secret '{os.fspath(path)}': {error.strerror}") from error
+        return made
+
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write a new file that only its owner may read (mode 0600), durably before returning.
 

@@ -38,11 +38,8 @@ def row_bytes(row: Mapping[str, Any], about: RecordsFingerprint | KeyCommitment 
     """
     if isinstance(about, FilesFingerprint):
         return _file_entry(row)
-    columns = about.columns
-    if isinstance(about, KeyCommitment) and about.form == "document":
-        columns = tuple(Column(column.name, LogicalType("binary")) for column in columns)
-    _verify_names(row, [column.name for column in columns])
-    cells = b"".join(_named_cell(column, row[column.name]) for column in columns)
+    _verify_names(row, [column.name for column in about.columns])
+    cells = b"".join(_named_cell(column, row[column.name]) for column in about.columns)
     if isinstance(about, KeyCommitment) and not cells.strip(b"\0"):
         raise FormatError("the key is null in every column, which is no key")
     return cells

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 
 from wherefrom.errors import FormatError
+from wherefrom.fingerprints.rows import validate_batch
+from wherefrom.fingerprints.sources import Reread, open_table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +40,25 @@ def iter_json_rows(batch: pa.RecordBatch) -> Iterator[dict[str, Any]]:
             except FormatError as error:
                 raise FormatError(f"column {name!r}: {error}") from error
         yield row
+
+
+def read_json_rows(source: object) -> Iterator[dict[str, Any]]:
+    """Each row of a table from any source, as `iter_json_rows`; errors as `fingerprint_records`.
+
+    A table whose types are known only at its end, a CSV file, is read before the first row comes.
+    """
+    table = open_table(source)
+    while True:
+        batches = []
+        try:
+            for batch in table.iter_batches():
+                validate_batch(batch)
+                batches.append(batch)
+        except Reread:
+            continue
+        for batch in batches:
+            yield from iter_json_rows(batch)
+        return
 
 
 def _to_json(value: Any) -> Any:

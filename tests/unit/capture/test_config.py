@@ -21,6 +21,7 @@ fit_max_bytes = 0
 path = "customers/**"
 level = "subject-keys"
 keys = ["customer_id"]
+private = true
 
 [[capture.level]]
 path = "*.csv"
@@ -71,7 +72,7 @@ def test_every_key_is_read(tmp_path):
 def test_the_first_level_that_matches_decides(tmp_path):
     config = read_config(write(tmp_path, FULL))
     rule = config.level_of("customers/a.csv")
-    assert (rule.level, rule.keys) == ("subject-keys", ("customer_id",))
+    assert (rule.level, rule.keys, rule.is_private) == ("subject-keys", ("customer_id",), True)
     assert config.level_of("other/a.csv").level == "files"
     assert config.level_of("other/a.parquet").level == "records"
 
@@ -101,6 +102,8 @@ def test_logging_can_be_switched_off(tmp_path):
         ("[[capture.level]]\npath = 'x'\nlevel = 'rows'", r"capture.level\[0\].level is 'rows'"),
         ("[[capture.level]]\npath = 'x'\nlevel = 'subject-keys'", r"capture.level\[0\].keys names the key columns"),
         ("[[capture.level]]\npath = 'x'\nlevel = 'files'\nkeys = ['a']", "goes with no other level"),
+        ("[[capture.level]]\npath = 'x'\nlevel = 'files'\nprivate = true", r"level\[0\].private is true or false, and"),
+        ("[[capture.level]]\npath = 'x'\nlevel = 'records'\nprivate = 1", r"level\[0\].private is true or false, and"),
         ("[[source]]\npath = 'x'", r"source\[0\] says nothing about the source"),
         ("[[source]]\npath = 'x'\nlicense = 'MIT'", r"source\[0\].license is unknown"),
         ("[[source]]\npath = 'x'\nacquired_at = '2026-01-02'", "expected a time with a zone"),

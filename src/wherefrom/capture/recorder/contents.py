@@ -16,8 +16,8 @@ from typing import Any
 
 from wherefrom.capture.config import LevelRule
 from wherefrom.capture.recorder.known import KnownRecords
-from wherefrom.errors import WherefromError
-from wherefrom.fingerprints import KeyCommitment, RecordsFingerprint, fingerprint_files, table_format
+from wherefrom.errors import UnavailableError, WherefromError
+from wherefrom.fingerprints import Key, KeyCommitment, RecordsFingerprint, Secret, fingerprint_files, table_format
 from wherefrom.fingerprints import fingerprint_with_keys as fingerprint_table
 
 # A change stamps the file with the kernel's tick before it, up to 10 ms old.
@@ -70,6 +70,7 @@ class Reader:
     def __init__(self, known: KnownRecords, *, records_max_bytes: int) -> None:
         """`records_max_bytes`: tables in larger files get the file's digest alone."""
         self._known = known
+        self._folder = known.archive
         self._records_max_bytes = records_max_bytes
         self._read_before: dict[tuple[object, ...], Content] = {}
         self._reading: dict[str, int] = {}
@@ -93,7 +94,7 @@ class Reader:
             before = os.stat(path)
             if opened_ns is not None and before.st_ctime_ns > opened_ns and not stat.S_ISDIR(before.st_mode):
                 return unknown("changed while read", "it changed after the run had opened it, and before it was hashed")
-            which = (path, *_state_of(before), rule.level, rule.keys)
+            which = (path, *_state_of(before), rule.level, rule.keys, rule.is_private)
             if which in self._read_before:
                 return replace(self._read_before[which], seconds=0.0)
             self._reading[path] = before.st_size
@@ -125,15 +126,20 @@ class Reader:
             detail = f"{size} bytes are more than records_max_bytes, {self._records_max_bytes}"
             return replace(content, gaps=(Gap("records not fingerprinted", detail),))
         try:
-            records, keys = self._known.read(sha256, kind, rule.keys) or self._read_records(path, rule)
+            records, keys = self._known.read(sha256, kind, rule) or self._read_records(path, rule)
         except WherefromError as error:
             return replace(content, gaps=(Gap("records not fingerprinted", str(error)),))
-        self._known.write(sha256, kind, rule.keys, records, keys)
+        self._known.write(sha256, kind, rule, records, keys)
         return replace(content, digests=dict([*content.digests.items(), records.digest]), records=records, keys=keys)
 
     def _read_records(self, path: str, rule: LevelRule) -> tuple[RecordsFingerprint, tuple[KeyCommitment, ...]]:
         with self._one_table:
-            return fingerprint_table(path, keys=[rule.keys] if rule.keys else [])
+            keys = [Key.parse(key) for key in rule.keys]
+            secret = Secret.obtain(self._folder / "secrets" / "records") if rule.is_private else None
+            try:
+                return fingerprint_table(path, keys=keys, secret=secret, keep=self._folder / "leaves")
+            except UnavailableError:  # without room or rights for the leaves, the fingerprint is still worth having
+                return fingerprint_table(path, keys=keys, secret=secret)
 
     def read_object(self, load: Any) -> Content:
         """What a table in memory holds; `load` is called for it here, in the reader's thread."""

@@ -13,6 +13,7 @@ import os
 from pathlib import Path
 
 from wherefrom import __version__
+from wherefrom.capture.config import LevelRule
 from wherefrom.capture.locate import FOLDER
 from wherefrom.errors import FormatError
 from wherefrom.fingerprints import KeyCommitment, RecordsFingerprint
@@ -24,11 +25,13 @@ class KnownRecords:
     """A folder of small JSON files below `.wherefrom/`; safe for many processes."""
 
     def __init__(self, root: str) -> None:
-        self._folder = Path(root) / FOLDER / "known" / RecordsFingerprint.ALGORITHM
+        self.archive = Path(root) / FOLDER
+        """The archive's folder."""
+        self._folder = self.archive / "known" / RecordsFingerprint.ALGORITHM
 
-    def read(self, sha256: str, kind: str, keys: tuple[str, ...]) -> Records | None:
+    def read(self, sha256: str, kind: str, rule: LevelRule) -> Records | None:
         try:
-            text = self._path(sha256, kind, keys).read_text("utf-8")
+            text = self._path(sha256, kind, rule).read_text("utf-8")
             stored = json.loads(text)
             found = RecordsFingerprint.from_json(stored["records"])
             options, left_out = stored["readOptions"], tuple(stored["leftOut"])
@@ -41,12 +44,12 @@ class KnownRecords:
         self,
         sha256: str,
         kind: str,
-        keys: tuple[str, ...],
+        rule: LevelRule,
         records: RecordsFingerprint,
         found: tuple[KeyCommitment, ...],
     ) -> None:
         """Keep it, if that can be done; an archive without room or rights works as well."""
-        path = self._path(sha256, kind, keys)
+        path = self._path(sha256, kind, rule)
         stored = {
             "records": records.to_json(),
             "readOptions": records.read_options,
@@ -59,6 +62,7 @@ class KnownRecords:
             new.write_text(json.dumps(stored), "utf-8")
             new.replace(path)
 
-    def _path(self, sha256: str, kind: str, keys: tuple[str, ...]) -> Path:
-        which = hashlib.sha256(json.dumps([__version__, sha256, kind, keys]).encode()).hexdigest()
+    def _path(self, sha256: str, kind: str, rule: LevelRule) -> Path:
+        what = [__version__, sha256, kind, rule.keys, rule.is_private]
+        which = hashlib.sha256(json.dumps(what).encode()).hexdigest()
         return self._folder / which[:2] / f"{which[2:]}.json"

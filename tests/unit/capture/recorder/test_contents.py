@@ -9,7 +9,7 @@ from wherefrom.capture.config import LevelRule
 from wherefrom.capture.patterns import compile_pattern
 from wherefrom.capture.recorder.contents import Reader, has_changed
 from wherefrom.capture.recorder.known import KnownRecords
-from wherefrom.fingerprints import commit_keys, fingerprint_files, fingerprint_records
+from wherefrom.fingerprints import KeptTrees, Secret, commit_keys, fingerprint_files, fingerprint_records
 
 
 def rule(level, *keys):
@@ -161,12 +161,24 @@ def test_what_is_kept_of_them_may_be_damaged_or_unwritable(tmp_path, table):
     [kept] = (tmp_path / ".wherefrom" / "known").rglob("*.json")
     for damage in ("", "{", "{}", '{"records": {}, "readOptions": null, "leftOut": [], "keys": []}'):
         kept.write_text(damage)
-        assert known.read(hashlib.sha256(table.read_bytes()).hexdigest(), "csv", ()) is None
+        assert known.read(hashlib.sha256(table.read_bytes()).hexdigest(), "csv", RECORDS) is None
     blocked = tmp_path / "blocked"
     blocked.mkdir()
     (blocked / ".wherefrom").write_text("a file")
     content = Reader(KnownRecords(str(blocked)), records_max_bytes=1000).read_path(str(table), RECORDS, opened_ns=None)
     assert "wf-records-1" in content.digests
+
+
+def test_leaves_are_kept_for_proofs_and_private_rows_are_salted(tmp_path, reader, table):
+    trees = KeptTrees(tmp_path / ".wherefrom" / "leaves")
+    content = reader.read_path(str(table), rule("subject-keys", "b", "text:b", "a,b"), opened_ns=None)
+    assert [(key.form, len(key.columns)) for key in content.keys] == [("exact", 1), ("text", 1), ("exact", 2)]
+    assert {str(tree) for tree in trees} == {str(content.records), *map(str, content.keys)}
+    private = LevelRule(compile_pattern("**"), "records", (), is_private=True)
+    salted = reader.read_path(str(table), private, opened_ns=None).records
+    assert salted.salt == Secret.read(tmp_path / ".wherefrom" / "secrets" / "records").scheme
+    assert salted.root != content.records.root
+    assert salted in trees
 
 
 def test_tables_in_memory(reader):

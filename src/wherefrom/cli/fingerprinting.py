@@ -1,0 +1,121 @@
+"""`fingerprint`: what data is, as a digest of its rows or bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wherefrom.cli.app import app
+from wherefrom.cli.output import mark, print_json, progress, say
+from wherefrom.cli.recording import AsJson
+from wherefrom.cli.records import Leaves, SecretFile
+from wherefrom.cli.sets import cache_of, kept_trees, parse_size
+from wherefrom.commitments import Secret
+from wherefrom.errors import NotFoundError
+from wherefrom.fingerprints import Key, fingerprint_files, fingerprint_with_keys, table_format
+
+_KEEP_AT_MOST = 2**30
+_EVERYTHING = 2**63
+
+
+@app.command()
+def fingerprint(
+    paths: Annotated[list[str], typer.Argument(help="Files, folders, or URLs of tables.")],
+    *,
+    bytes_only: Annotated[bool, typer.Option("--files", help="Of the bytes only, not of a table's rows.")] = False,
+    keys: Annotated[
+        list[str] | None,
+        typer.Option("--key", help="Also commit to the keys in COLUMN, or A,B, or FORM:COLUMN (text, url, document)."),
+    ] = None,
+    sequence: Annotated[bool, typer.Option("--sequence", help="The order of the rows counts, too.")] = False,
+    secret: SecretFile = None,
+    new_secret: Annotated[
+        Path | None, typer.Option(help="Make a secret, write it there, and use it: a private fingerprint.")
+    ] = None,
+    memory: Annotated[str, typer.Option(help="How much to use, about; beyond it leaves are sorted on disk.")] = "1GiB",
+    keep: Annotated[
+        bool | None,
+        typer.Option("--keep/--no-keep", help="Keep the leaves, for proofs; by default up to 1 GiB."),
+    ] = None,
+    leaves: Leaves = None,
+    cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Trust a stat of files seen before.")] = True,
+    as_json: AsJson = False,
+) -> None:
+    """Fingerprint files, folders and tables: the same rows give the same `wf-records-1` in any format and order.
+
+    Example: `wherefrom fingerprint data/flights.parquet --key customer_id` · `wherefrom fingerprint --files models/` ·
+    `wherefrom fingerprint s3://bucket/train/ --memory 4GiB`
+    """
+    if secret and new_secret:
+        raise typer.BadParameter("--secret uses a secret that is there, --new-secret makes one: say one of them")
+    opened = Secret.read(secret) if secret else Secret.generate() if new_secret else None
+    if opened and new_secret:
+        opened.write(new_secret)
+        say(f"wrote {new_secret}; who holds it can test guesses of rows, who loses it can't prove anything about them")
+    options = {
+        "keys": [Key.parse(key) for key in keys or []],
+        "order": "sequence" if sequence else "sorted",
+        "secret": opened,
+        "memory_bytes": parse_size(memory),
+        "keep": kept_trees(leaves) if keep is not False else None,
+        "keep_at_most": _EVERYTHING if keep else _KEEP_AT_MOST,
+    }
+    results = []
+    for path in paths:
+        result = _bytes_of(path, use_cache=cache)
+        if not bytes_only and ("://" in path or table_format(Path(path))):
+            result |= _rows_of(path, result["digests"], options)
+        results.append(result)
+        if not as_json:
+            _print(result)
+    if as_json:
+        print_json(results)
+
+
+def _bytes_of(path: str, *, use_cache: bool) -> dict[str, Any]:
+    if "://" in path:  # only its rows are read
+        return {"path": path, "digests": {}}
+    if not Path(path).exists():
+        raise NotFoundError(f"no file {path}")
+    with progress(f"reading {path}", "bytes") as bar:
+        files = fingerprint_files(path, cache=cache_of() if use_cache else None, progress=bar)
+    digests = {"sha256": files.sha256} if files.sha256 else dict([files.digest])
+    return {"path": path, "digests": digests, "files": files.count, "totalBytes": files.total_bytes}
+
+
+def _rows_of(path: str, digests: dict[str, str], options: dict[str, Any]) -> dict[str, Any]:
+    with progress(f"fingerprinting {path}", "rows") as bar:
+        records, commitments = fingerprint_with_keys(path if "://" in path else Path(path), progress=bar, **options)
+    result: dict[str, Any] = {
+        "digests": {**digests, **dict([records.digest])},
+        "rows": records.rows,
+        "columns": records.to_json()["columns"],
+        "identity": records.to_json(),
+    }
+    if records.read_options:
+        result["readOptions"] = records.read_options
+    if records.left_out:
+        result["leftOut"] = records.left_out
+    if commitments:
+        result["keys"] = [{"id": str(key), **key.to_json()} for key in commitments]
+    return result
+
+
+def _print(result: dict[str, Any]) -> None:
+    typer.echo(mark(result["path"], "strong"))
+    for name, value in result["digests"].items():
+        typer.echo(f"  {name}:{value}")
+    if "rows" in result:
+        identity = result["identity"]
+        how = [identity["order"]] if identity["order"] != "sorted" else []
+        how += ["private"] if identity["salt"] != "none" else []
+        kind = f" ({', '.join(how)})" if how else ""
+        typer.echo(f"  {result['rows']:,} rows, {len(result['columns'])} columns{kind}")
+    elif result.get("files", 1) != 1:
+        typer.echo(f"  {result['files']:,} files, {result['totalBytes']:,} bytes")
+    for key in result.get("keys", []):
+        names = ",".join(column["name"] for column in key["columns"])
+        form = "" if key["form"] == "exact" else f"{key['form']}:"
+        typer.echo(f"  keys {form}{names}: {key['keys']:,} different, {key['id']}")
