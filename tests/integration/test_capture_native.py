@@ -430,6 +430,24 @@ def test_what_can_not_be_seen_is_a_gap_that_names_it(project):
     assert remote["facets"]["wherefrom_fingerprint"]["digests"] == {}
 
 
+def test_hugging_face_datasets_are_seen_from_files_to_files(project, tmp_path_factory, monkeypatch):
+    cache = tmp_path_factory.mktemp("hf") / ".cache"
+    monkeypatch.setenv("HF_HOME", str(cache))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    text = """
+    import wherefrom; wherefrom.autolog()
+    import datasets
+    loaded = datasets.load_dataset("csv", data_files={"train": "in.csv"}, split="train")
+    loaded.save_to_disk("out")
+    assert datasets.load_from_disk("out").num_rows == 3
+    """
+    run_script(project, textwrap.dedent(text), traced=False)
+    inputs, outputs, run = recorded(project)
+    assert inputs == {"in.csv"}
+    assert {name for name in outputs if not name.startswith("/")} == {"out/"}
+    assert run.gaps == ()
+
+
 def test_libraries_without_a_wrapper_leave_a_gap_when_they_are_imported(project):
     (project / "xgboost.py").write_text("")
     (project / "datasets.py").write_text(

@@ -60,7 +60,7 @@ class Notary:
             (Item(item.path, item.via, "inferred", item.at_ns, item.name, item.is_folder), content)
             for item, content in _with_contents(infer_inputs(run, runs))
         ]
-        outputs = _with_contents(run.outputs.values())
+        outputs = _with_contents(run.data_made())
         _finish_fits(run)
         self.waited_s += time.monotonic() - began
         sink = self._open()

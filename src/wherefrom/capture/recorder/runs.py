@@ -133,6 +133,15 @@ class Run:
             folder in self.outputs and self.outputs[folder].is_folder for folder in _folders_above(key)
         )
 
+    def data_made(self) -> list[Item]:
+        """The outputs, but for files that a library opened in Python while it made the folder around them."""
+        folders = {key for key, item in self.outputs.items() if item.is_folder}
+        return [
+            item
+            for key, item in self.outputs.items()
+            if item.via != "open" or item.model or not folders.intersection(_folders_above(key))
+        ]
+
     def rename(self, source: str, target: str) -> bool:
         """Move outputs to their new name. Whether this run had made them."""
         below = os.path.join(source, "")

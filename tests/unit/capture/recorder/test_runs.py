@@ -62,6 +62,17 @@ def test_a_renamed_output_has_its_new_name_and_keeps_what_is_known_of_it():
     assert not run.rename("/unknown", "/x")
 
 
+def test_files_made_in_a_folder_that_is_made_as_a_whole_are_not_data_sets_of_their_own():
+    run = make_run()
+    run.make(item("/data/out/state.json"))
+    run.make(item("/data/outer.json"))
+    run.make(item("/data/out", via="datasets.Dataset.save_to_disk", is_folder=True))
+    run.make(item("/data/out/part.arrow"))
+    run.make(item("/data/out/model.joblib", via="joblib.dump"))
+    assert [item.path for item in run.data_made()] == ["/data/outer.json", "/data/out", "/data/out/model.joblib"]
+    assert run.has_made("/data/out/part.arrow")
+
+
 def test_renaming_a_folder_moves_what_was_written_in_it():
     run = make_run()
     run.make(item("/new/a"))
