@@ -3,6 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate
 PYTEST_WORKERS ?= auto
@@ -11,10 +12,10 @@ PYTEST_WORKERS ?= auto
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint bench lock clean help
+.PHONY: demo test lint bench bench-peers lock clean help
 
 help: ## say what each target does
-	@awk -F':.*## ' '/^[a-z]+:.*## /{printf "%-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/.created:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "wherefrom needs Python 3.11 or later, this is " + sys.version)'
@@ -48,14 +49,24 @@ lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
 bench: $(VENV)/.dev ## print figures, and ratios against peers or limits in the same run
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+$(PEERS)/.created: requirements/bench.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip --disable-pip-version-check -q install --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench-peers: $(VENV)/.dev $(PEERS)/.created ## the same for fingerprints, beside what people use today (dvc, mlflow, model-signing, ...)
+	$(BIN)/python bench/fingerprints.py files peers --peers $(PEERS)
+
 lock: $(VENV)/.created ## resolve the dependencies again, with hashes and no host names
 	$(PIP) install uv
 	$(LOCK) requirements/build.in -o requirements/build.txt
 	$(LOCK) pyproject.toml --extra examples --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra examples -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
+	$(LOCK) requirements/spark.in -c requirements/dev.txt -o requirements/spark.txt
+	$(LOCK) requirements/bench.in -o requirements/bench.txt
 
 clean: ## remove what was made here, the environment too
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf examples/flights/{.wherefrom,data,models} examples/flights/*.wherefrom examples/flights/*.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -238,3 +239,26 @@ def test_diff_of_tables_with_other_columns_names_them(wherefrom, customers):
     assert "column customer_id: number became text" in wherefrom("diff", "customers.parquet", "text.parquet")[1]
     assert wherefrom("diff", "customers.parquet", "none.parquet")[0] == 2
     assert wherefrom("diff", "customers.parquet", "text.parquet", "--rows", "--key", "x")[0] == 3
+
+
+def test_a_model_signature_is_held_against_a_folder(wherefrom, tmp_path):
+    vectors = json.loads((Path(__file__).parents[1] / "vectors" / "oms" / "model-signing.json").read_text())
+    [case] = [case for case in vectors["cases"] if case["desc"] == "folder, secp256r1"]
+    model = tmp_path / "model"
+    for name, content in vectors["files"].items():
+        (model / name).parent.mkdir(parents=True, exist_ok=True)
+        (model / name).write_bytes(bytes.fromhex(content))
+    (tmp_path / "model.sig").write_text(json.dumps(case["bundle"]))
+    (tmp_path / "signer.pem").write_text(case["key"])
+    check = ["verify", tmp_path / "model.sig", "--data", model]
+    status, out, _ = wherefrom(*check, "--public-key", tmp_path / "signer.pem")
+    assert (status, "is as it was signed" in out) == (0, True)
+    assert wherefrom(*check)[0] == 3
+    (model / "a.txt").write_text("other")
+    status, out, _ = wherefrom(*check, "--public-key", tmp_path / "signer.pem", "--json")
+    assert (status, json.loads(out)["changed"]) == (1, ["a.txt"])
+    assert wherefrom("verify", tmp_path / "model.sig")[0] == 2
+    assert wherefrom(*check, "--trust", tmp_path / "signer.pem")[0] == 2
+    assert wherefrom("fingerprint", "--files", model, "--manifest", tmp_path / "statement.json")[0] == 0
+    statement = json.loads((tmp_path / "statement.json").read_text())
+    assert statement["predicateType"] == "https://model_signing/signature/v1.0"

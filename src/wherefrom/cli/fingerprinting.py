@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wherefrom.cli.app import app
-from wherefrom.cli.output import mark, print_json, progress, say
+from wherefrom.cli.output import mark, print_json, progress
+from wherefrom.cli.proving import write_whole
 from wherefrom.cli.recording import AsJson
-from wherefrom.cli.records import Leaves, SecretFile
-from wherefrom.cli.sets import cache_of, kept_trees, parse_size
-from wherefrom.commitments import Secret
+from wherefrom.cli.records import Leaves
+from wherefrom.cli.sets import Private, SecretFile, cache_of, find_secret, kept_trees, parse_size
 from wherefrom.errors import NotFoundError
 from wherefrom.fingerprints import Key, fingerprint_files, fingerprint_with_keys, table_format
 
@@ -31,15 +32,16 @@ def fingerprint(
     ] = None,
     sequence: Annotated[bool, typer.Option("--sequence", help="The order of the rows counts, too.")] = False,
     secret: SecretFile = None,
-    new_secret: Annotated[
-        Path | None, typer.Option(help="Make a secret, write it there, and use it: a private fingerprint.")
-    ] = None,
+    private: Private = False,
     memory: Annotated[str, typer.Option(help="How much to use, about; beyond it leaves are sorted on disk.")] = "1GiB",
     keep: Annotated[
         bool | None,
         typer.Option("--keep/--no-keep", help="Keep the leaves, for proofs; by default up to 1 GiB."),
     ] = None,
     leaves: Leaves = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="Write the statement of a folder that OpenSSF Model Signing signs.")
+    ] = None,
     cache: Annotated[bool, typer.Option("--cache/--no-cache", help="Trust a stat of files seen before.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -48,16 +50,12 @@ def fingerprint(
     Example: `wherefrom fingerprint data/flights.parquet --key customer_id` · `wherefrom fingerprint --files models/` ·
     `wherefrom fingerprint s3://bucket/train/ --memory 4GiB`
     """
-    if secret and new_secret:
-        raise typer.BadParameter("--secret uses a secret that is there, --new-secret makes one: say one of them")
-    opened = Secret.read(secret) if secret else Secret.generate() if new_secret else None
-    if opened and new_secret:
-        opened.write(new_secret)
-        say(f"wrote {new_secret}; who holds it can test guesses of rows, who loses it can't prove anything about them")
+    if manifest:
+        _write_manifest(manifest, paths, use_cache=cache)
     options = {
         "keys": [Key.parse(key) for key in keys or []],
         "order": "sequence" if sequence else "sorted",
-        "secret": opened,
+        "secret": find_secret(secret, is_private=private),
         "memory_bytes": parse_size(memory),
         "keep": kept_trees(leaves) if keep is not False else None,
         "keep_at_most": _EVERYTHING if keep else _KEEP_AT_MOST,
@@ -72,6 +70,15 @@ def fingerprint(
             _print(result)
     if as_json:
         print_json(results)
+
+
+def _write_manifest(manifest: Path, paths: list[str], *, use_cache: bool) -> None:
+    from wherefrom.fingerprints.oms import read_manifest
+
+    if len(paths) != 1:
+        raise typer.BadParameter("--manifest is of one folder")
+    statement = read_manifest(paths[0], cache=cache_of() if use_cache else None)
+    write_whole(manifest, json.dumps(statement, separators=(",", ":")).encode())
 
 
 def _bytes_of(path: str, *, use_cache: bool) -> dict[str, Any]:

@@ -70,6 +70,8 @@ def progress(what: str, unit: str) -> Iterator[Callable[[int, int | None], None]
         task = bar.add_task(what, total=None, done="")
 
         def update(done: int, total: int | None) -> None:
+            if done < bar.tasks[task].completed:  # the next phase: what was read is sorted into its tree
+                bar.reset(task, description=f"{what}, tree", total=total)
             speed = bar.tasks[task].speed
             rate = f", {speed:,.0f}/s" if speed else ""
             of = "" if total is None else f" of {total:,}"

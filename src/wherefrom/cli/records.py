@@ -14,7 +14,7 @@ from wherefrom.cli.app import EXIT_FALSE, app
 from wherefrom.cli.output import mark, print_json, say
 from wherefrom.cli.proving import write_whole
 from wherefrom.cli.recording import AsJson
-from wherefrom.cli.sets import open_tree, parse_asked, to_form
+from wherefrom.cli.sets import Private, SecretFile, find_secret, open_tree, parse_asked, to_form
 from wherefrom.commitments import RecordsFingerprint, Secret
 from wherefrom.commitments.proof import Proof, format_proof, format_row
 from wherefrom.errors import FormatError, MismatchError
@@ -24,7 +24,6 @@ Leaves = Annotated[
     Path | None,
     typer.Option(help="Folder where leaves are kept; the project's archive by default.", show_default=False),
 ]
-SecretFile = Annotated[Path | None, typer.Option("--secret", help="Secret of a private fingerprint.")]
 
 
 @app.command()
@@ -41,6 +40,7 @@ def prove(
     absent: Annotated[bool, typer.Option("--absent", help="Prove that none of them is in it.")] = False,
     either: Annotated[bool, typer.Option("--either", help="Prove of each whichever is true.")] = False,
     secret: SecretFile = None,
+    private: Private = False,
     leaves: Leaves = None,
     output: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write; else printed.")] = None,
     as_json: AsJson = False,
@@ -53,7 +53,7 @@ def prove(
     asked = [bool(row or row_file), bool(key or keys), bool(file), bool(part)]
     if sum(asked) != 1:
         raise typer.BadParameter("say what to prove: rows (--row, --row-file), keys (--key, --keys), --file or --part")
-    opened = Secret.read(secret) if secret else None
+    opened = find_secret(secret, is_private=private)
     if file:
         proof = prove_files(read_file_entries(dataset), file)
     elif part:
@@ -146,6 +146,7 @@ def diff(
     key: Annotated[str | None, typer.Option(help="Columns that tell which row is which: id, or first,last.")] = None,
     samples: Annotated[int, typer.Option(min=0, help="How many rows of each kind to show.")] = 3,
     secret: SecretFile = None,
+    private: Private = False,
     leaves: Leaves = None,
     as_json: AsJson = False,
 ) -> None:
@@ -154,7 +155,7 @@ def diff(
     Counts come from kept leaves; rows are shown, and told to have changed, where the tables can be read.
     Example: `wherefrom diff old.parquet new.parquet --rows --key customer_id`
     """
-    opened = Secret.read(secret) if secret else None
+    opened = find_secret(secret, is_private=private)
     columns = Key.parse(key).columns if key else ()
     with contextlib.ExitStack() as stack:
         trees = [stack.enter_context(open_tree(what, leaves=leaves, secret=opened)) for what in (before, after)]

@@ -9,7 +9,9 @@ import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from wherefrom.archive import Archive
 from wherefrom.cli.output import progress
@@ -41,6 +43,17 @@ def kept_trees(leaves: Path | None) -> KeptTrees | None:
         return KeptTrees(Archive.find(Path.cwd()).folder / "leaves")
     except NotFoundError:
         return None
+
+
+SecretFile = Annotated[Path | None, typer.Option("--secret", help="Secret of a private fingerprint.")]
+Private = Annotated[bool, typer.Option("--private", help="Private, with the project's own secret, made if need be.")]
+
+
+def find_secret(path: Path | None, *, is_private: bool) -> Secret | None:
+    """The secret in a file, or the project's own, which lies in its archive beside the keys."""
+    if path is not None:
+        return Secret.read(path)
+    return Secret.obtain(Archive.find(Path.cwd()).folder / "secrets" / "records") if is_private else None
 
 
 def cache_of() -> StatCache | None:
@@ -90,7 +103,10 @@ def _recorded_id(what: str, trees: KeptTrees) -> str:
             problem = f"could be any of {', '.join(found)}" if found else f"no leaves of it are kept in {trees.folder}"
             raise NotFoundError(f"{what}: {problem}")
         return found[0]
-    answer = Archive.find(Path.cwd()).trace(what, depth=0)
+    try:
+        answer = Archive.find(Path.cwd()).trace(what, depth=0)
+    except NotFoundError as error:
+        raise NotFoundError(f"no file {what}, and {error}", hint=error.hint) from error
     version = next(version for version in answer.versions if version.key == answer.subject)
     if RecordsFingerprint.ALGORITHM not in version.digests:
         raise NotFoundError(

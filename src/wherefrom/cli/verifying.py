@@ -1,0 +1,208 @@
+"""`verify`: evidence files, proofs about single records, and model signatures, each known by how it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wherefrom.cli.app import EXIT_FALSE, EXIT_UNCHECKED, app
+from wherefrom.cli.output import mark, print_json, say
+from wherefrom.cli.proving import write_whole
+from wherefrom.cli.recording import AsJson
+from wherefrom.commitments import Secret
+from wherefrom.commitments.proof import HEADER
+from wherefrom.errors import NotFoundError, UnavailableError, WherefromError
+from wherefrom.notes import parse_policy
+from wherefrom.verify import Finding, Findings, Outcome, ProofVerdict, Verdict, verify_bundle, verify_proof
+
+_EVIDENCE, _PROOF, _SIGNATURE = "evidence", "a proof", "a model signature"
+_OPTIONS = {
+    _EVIDENCE: {"--trust", "--data", "--report"},
+    _PROOF: {"--trust", "--set", "--evidence", "--secret"},
+    _SIGNATURE: {"--data", "--public-key", "--roots"},
+}
+_SIGNS = {Outcome.TRUE: ("ok", "good"), Outcome.FALSE: ("FALSE", "bad"), Outcome.UNCHECKED: ("?", "unknown")}
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(help="An evidence file, a proof, or a model signature.")],
+    *,
+    trust: Annotated[
+        Path | None, typer.Option(help="The ledgers you trust: a tlog-policy file, from the archive's owner.")
+    ] = None,
+    about: Annotated[
+        str | None, typer.Option("--set", help="A proof must be about this set: `wf-records-1:…`, `wf-keys-1:…`.")
+    ] = None,
+    evidence: Annotated[
+        Path | None, typer.Option(help="A proof must be about data that this evidence file names (needs --trust).")
+    ] = None,
+    secret: Annotated[Path | None, typer.Option(help="Of a private set, to check that a record is absent.")] = None,
+    data: Annotated[
+        list[str] | None, typer.Option(help="Hold a file or folder against it: PATH, or NAME=PATH.")
+    ] = None,
+    report: Annotated[Path | None, typer.Option(help="Write the HTML report out, if it is as issued.")] = None,
+    public_key: Annotated[Path | None, typer.Option(help="Of whoever signed a model: PEM.")] = None,
+    roots: Annotated[Path | None, typer.Option(help="Authorities you trust to say who signed a model: PEM.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check an evidence file, a proof, or an OpenSSF model signature; offline, without an archive.
+
+    Exit status: 0 true, 1 false, 3 could not check. Example:
+    `wherefrom verify delay.wherefrom --trust trust --data data/` ·
+    `wherefrom verify proof --evidence delay.wherefrom --trust trust` ·
+    `wherefrom verify model.sig --data model/ --public-key signer.pem`
+    """
+    content = _read(file)
+    kind = _kind_of(content)
+    given = {
+        "--trust": trust,
+        "--set": about,
+        "--evidence": evidence,
+        "--secret": secret,
+        "--data": data,
+        "--report": report,
+        "--public-key": public_key,
+        "--roots": roots,
+    }
+    for option, value in given.items():
+        if value and option not in _OPTIONS[kind]:
+            raise typer.BadParameter(f"{file} is {kind}, which {option} does not go with")
+    if kind == _PROOF:
+        named = _verify_evidence(evidence, trust) if evidence else None
+        opened = Secret.read(secret) if secret else None
+        _finish_proof(file, verify_proof(content, expected=about, secret=opened, evidence=named), as_json=as_json)
+    elif kind == _SIGNATURE:
+        _finish_signature(file, content, data or [], public_key, roots, as_json=as_json)
+    else:
+        _finish_evidence(file, _verify_evidence(file, trust), data or [], report, as_json=as_json)
+
+
+def _kind_of(content: bytes) -> str:
+    if content.startswith(HEADER.encode()):
+        return _PROOF
+    return _SIGNATURE if b"dev.sigstore.bundle" in content[:4096] else _EVIDENCE
+
+
+def _finish_evidence(file: Path, verdict: Verdict, data: list[str], report: Path | None, *, as_json: bool) -> None:
+    for item in data:
+        _hold(verdict, item)
+    if report is not None and verdict.report:
+        write_whole(report, verdict.report.encode())
+    if as_json:
+        print_json(_verdict_json(verdict))
+    else:
+        _print_verdict(file, verdict)
+    _exit(verdict)
+
+
+def _finish_signature(
+    file: Path, content: bytes, data: list[str], public_key: Path | None, roots: Path | None, *, as_json: bool
+) -> None:
+    from wherefrom.fingerprints import oms
+
+    if len(data) != 1:
+        raise typer.BadParameter(f"{file} is {_SIGNATURE}: say which file or folder it is of with --data PATH")
+    trusted: oms.PublicKey | oms.CertificateRoots | None = None
+    if public_key:
+        trusted = oms.PublicKey.from_pem(_read(public_key))
+    elif roots:
+        trusted = oms.CertificateRoots.from_pem(_read(roots))
+    verdict = oms.verify_folder(content, data[0], trusted=trusted, signature=file)
+    if as_json:
+        changes = {"missing": verdict.missing, "added": verdict.added, "changed": verdict.changed}
+        print_json(_findings_json(verdict) | changes)
+    else:
+        _print_findings(verdict)
+        if verdict.outcome is Outcome.TRUE:
+            typer.echo(f"{mark('true', 'good')}: {data[0]} is as it was signed")
+        else:
+            _print_failure(file, verdict)
+    _exit(verdict)
+
+
+def _verify_evidence(file: Path, trust: Path | None) -> Verdict:
+    if trust is None:
+        raise typer.BadParameter(f"{file} is evidence: say which ledgers you trust with --trust FILE")
+    return verify_bundle(_read(file), parse_policy(_read(trust)))
+
+
+def _finish_proof(file: Path, verdict: ProofVerdict, *, as_json: bool) -> None:
+    about = str(verdict.about) if verdict.about else None
+    if as_json:
+        print_json(_findings_json(verdict) | {"set": about, "identity": verdict.about and verdict.about.to_json()})
+    else:
+        _print_findings(verdict)
+        if verdict.outcome is Outcome.TRUE:
+            typer.echo(f"{mark('true', 'good')}: {file}, for the set {about}")
+        else:
+            _print_failure(file, verdict)
+    _exit(verdict)
+
+
+def _exit(verdict: Findings) -> None:
+    if verdict.outcome is not Outcome.TRUE:
+        raise typer.Exit(EXIT_FALSE if verdict.outcome is Outcome.FALSE else EXIT_UNCHECKED)
+
+
+def _hold(verdict: Verdict, item: str) -> None:
+    from wherefrom.evidence import verify_data  # reads tables, which the verifier proper does not
+
+    name, _, path = item.rpartition("=") if not Path(item).exists() else ("", "", item)
+    try:
+        verify_data(verdict, Path(path), name or None)
+    except WherefromError as error:
+        verdict.findings.append(Finding(f"{path} is as recorded", Outcome.UNCHECKED, str(error)))
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise NotFoundError(f"no file {path}") from error
+    except OSError as error:
+        raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
+
+
+def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+    subject = verdict.subject
+    return _findings_json(verdict) | {
+        "signedBy": verdict.signed_by,
+        "subject": dict(zip(("namespace", "name", "digest"), subject, strict=True)) if subject else None,
+        "versions": [
+            {"namespace": v[0], "name": v[1], "digests": digests} for v, digests in sorted(verdict.versions.items())
+        ],
+        "received": verdict.received,
+    }
+
+
+def _findings_json(verdict: Findings) -> dict[str, Any]:
+    return {"outcome": verdict.outcome, "findings": verdict.findings, "remarks": verdict.remarks}
+
+
+def _print_findings(verdict: Findings) -> None:
+    for finding in verdict.findings:
+        sign, style = _SIGNS[finding.outcome]
+        typer.echo(f"{mark(f'{sign:>5}', style)}  {finding.claim}")  # type: ignore[arg-type]
+        if finding.message:
+            typer.echo(f"       {mark(finding.message, 'muted') if style == 'good' else finding.message}")
+    for remark in verdict.remarks:
+        typer.echo(f" {mark('note', 'unknown')}  {remark}")
+
+
+def _print_verdict(file: Path, verdict: Verdict) -> None:
+    _print_findings(verdict)
+    if verdict.outcome is Outcome.TRUE and verdict.subject:
+        typer.echo(f"{mark('true', 'good')}: {file} tells what {verdict.subject[1]} was made from, as recorded")
+        say("it shows what was recorded, by whom and when; not that the recorder told the truth then")
+    else:
+        _print_failure(file, verdict)
+
+
+def _print_failure(file: Path, verdict: Findings) -> None:
+    if verdict.outcome is Outcome.FALSE:
+        typer.echo(f"{mark('false', 'bad')}: {file} does not hold")
+    else:
+        typer.echo(f"{mark('could not check', 'unknown')}: {file}")
