@@ -197,6 +197,34 @@ def test_data_is_held_against_evidence_by_bytes_or_rows(wherefrom, archive, monk
         assert status == 3, out
 
 
+def test_rows_recorded_privately_are_compared_with_their_secret_only(wherefrom, archive, monkeypatch, tmp_path):
+    from wherefrom.fingerprints import Secret, fingerprint_files, fingerprint_records
+
+    table = pd.DataFrame({"a": [1, 2, 3]})
+    path = tmp_path / "t.parquet"
+    table.to_parquet(path)
+    for name in ("secret", "other"):
+        Secret.generate().write(tmp_path / name)
+    records = fingerprint_records(path, secret=Secret.read(tmp_path / "secret"))
+    made = dataset("t.parquet", "t")
+    made["facets"]["wherefrom_fingerprint"] |= {
+        "digests": {"sha256": fingerprint_files(path).sha256, "wf-records-1": records.id},
+        "records": records.to_json(),
+    }
+    archive.record(event("make", [], [made]))
+    monkeypatch.chdir(archive.root)
+    wherefrom("bundle", "t.parquet", "-o", tmp_path / "t.wherefrom")
+    table.iloc[::-1].to_parquet(path)
+    check = ("verify", tmp_path / "t.wherefrom", "--trust", archive.trust_file, "--data", path)
+    for words, status, message in (
+        ((), 3, "their secret was not given"),
+        (("--secret", tmp_path / "other"), 3, "their secret is not the one given"),
+        (("--secret", tmp_path / "secret"), 0, "other bytes, the same 3 rows"),
+    ):
+        found = wherefrom(*check, *words)
+        assert (found[0], message in found[1]) == (status, True), found
+
+
 def test_doctor_and_rebuild_find_a_view_that_was_changed_and_mend_it(wherefrom, project):
     status, out, _ = wherefrom("doctor")
     assert (status, "FALSE" in out) == (0, False)

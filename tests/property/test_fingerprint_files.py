@@ -1,13 +1,16 @@
 """Laws of `wf-files-1`, over random trees of files."""
 
+import os
 import tempfile
+import time
 from pathlib import Path
+from unittest import mock
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.reference import wf_files, wf_records
 
-from wherefrom.fingerprints import fingerprint_entries, fingerprint_files, read_file_entries
+from wherefrom.fingerprints import StatCache, fingerprint_entries, fingerprint_files, read_file_entries, stat_cache
 
 names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\x00"), min_size=1, max_size=6).filter(
     lambda name: name not in {".", ".."} and len(name.encode()) < 200
@@ -63,3 +66,36 @@ def test_any_changed_added_dropped_or_renamed_file_is_another_fingerprint(tree, 
         assert fingerprint_files(folder).id != original.id
         moved.unlink()
         assert fingerprint_files(folder).id != original.id
+
+
+edits = st.lists(st.tuples(st.sampled_from(["write", "add", "drop", "rename", "touch"]), names, contents), max_size=4)
+
+
+@given(trees.filter(bool), st.lists(edits, min_size=1, max_size=3), st.data())
+@settings(deadline=None, max_examples=25)
+def test_after_any_edits_the_cache_gives_what_reading_everything_gives(tree, rounds, data):
+    # Longer than a tick of the file system's clock, so that files are old enough to be trusted in the next round.
+    clearly_ns = 20_000_000
+    with tempfile.TemporaryDirectory() as folder, mock.patch.object(stat_cache, "_CLEARLY_NS", clearly_ns):
+        top = Path(folder, "data")
+        write(tree, top)
+        cache = StatCache(Path(folder, "cache"))
+        for steps in [[], *rounds]:
+            for kind, name, content in steps:
+                files = sorted(path for path in top.rglob("*") if path.is_file())
+                path = data.draw(st.sampled_from(files), label="file") if files else top / "none"
+                if kind == "add" and not (top / name).exists():
+                    (top / name).write_bytes(content)
+                elif files and kind == "write":
+                    path.write_bytes(content)
+                elif files and kind == "drop":
+                    path.unlink()
+                elif files and kind == "touch":
+                    os.utime(path, ns=(0, 0))
+                elif files and kind == "rename" and not path.with_name(name).exists():
+                    path.rename(path.with_name(name))
+            for _ in range(2):
+                time.sleep(1.5 * clearly_ns / 1e9)
+                assert fingerprint_files(top, cache=cache) == fingerprint_files(top)
+                assert read_file_entries(top, cache=cache) == read_file_entries(top)
+        assert cache.problem is None

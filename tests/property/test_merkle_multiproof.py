@@ -25,9 +25,9 @@ def indexes_of(size):
 
 
 @st.composite
-def proven(draw, most=len(LEAVES)):
+def proven(draw):
     """Size, root, some leaves by index, and their proof."""
-    size = draw(st.integers(1, most))
+    size = draw(st.integers(1, len(LEAVES)))
     indexes = draw(indexes_of(size))
     leaves = {index: LEAVES[index] for index in indexes}
     return size, root_of(LEAVES[:size]), leaves, prove_leaves(LEAVES[:size], indexes)

@@ -65,8 +65,100 @@ EACH_TYPE = {
     "map": [
         {"map": entries} for entries in ([], [[text("b"), number(1)], [text("a"), None]], [[text("a"), number(1)]] * 2)
     ],
+    "lists that are all empty": [{"list": []}, {"list": []}],
+    "maps that are all empty": [{"map": []}, {"map": []}],
+    "empty ones inside": [{"list": [{"struct": {"m": {"map": []}, "l": {"list": []}}}, None]}],
+    "map of maps": [{"map": [[number(2), {"map": [[text("b"), None], [text("a"), {"list": []}]]}], [number(1), None]]}],
+    "64 levels": [nested(63)],
     "only nulls": [None, None],
 }
+
+SECRET = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"  # noqa: S105  # for everybody
+OTHER_SECRET = "ff" * 32
+SECRETS = [
+    {"desc": "counting bytes", "text": "wf-secret-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=", "want": SECRET},
+    {"desc": "a line end", "text": "wf-secret-1://////////////////////////////////////////8=\n", "want": OTHER_SECRET},
+    *(
+        {"desc": desc, "text": content, "want": None}
+        for desc, content in (
+            ("nothing", ""),
+            ("no prefix", "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+            ("another version", "wf-secret-2:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+            ("31 bytes", "wf-secret-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHg=="),
+            ("33 bytes", "wf-secret-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8g"),
+            ("no padding", "wf-secret-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"),
+            ("bits that base64 leaves over", "wf-secret-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9="),
+            ("the other alphabet", "wf-secret-1:__________________________________________8="),
+            ("white space", "wf-secret-1: AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+            ("another line end", "wf-secret-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\r\n"),
+            ("two lines", "wf-secret-1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=\n\n"),
+        )
+    ),
+]
+
+REPEATED = [
+    column("id", number(3), number(1), number(3), None, number(1)),
+    column("name", text("c"), None, text("c"), text("a"), None),
+]
+URLS = ("HTTPS://Example.org:443/a/../b#top", "https://example.org/b", " https://example.org/./b\n")
+
+# What the specification says, and its sources: not computed by the reference, which a test holds to them.
+FORMS = [
+    ("text", "", ""),
+    ("text", " \t\r\n", ""),
+    ("text", "Ann", "ann"),
+    ("text", "  a \u00a0\u2003 b\u2028c\u0085d\u1680e  ", "a b c d e"),
+    ("text", "a\u001cb\u200bc\u00add", "a\u001cb\u200bc\u00add"),
+    ("text", "e\u0301", "é"),
+    ("text", "É", "é"),
+    ("text", "Straße", "strasse"),
+    ("text", "STRASSE", "strasse"),
+    ("text", "ὈΔΥΣΣΕΎΣ", "ὀδυσσεύσ"),
+    ("text", "İ", "i\u0307"),
+    ("text", "I", "i"),
+    ("text", "ﬁ ½ ① Ⅷ ㎏ ＡＢ", "fi 1⁄2 1 viii kg ab"),
+    ("text", "ΐ", "ΐ"),
+    ("text", "a\u0323\u0307", "ạ\u0307"),
+    ("text", "a\u0307\u0323", "ạ\u0307"),
+    ("text", "Ꭰꭰ", "ᎠᎠ"),
+    ("text", "\ufdfa", "صلى الله عليه وسلم"),
+    # A letter of Unicode 16.0 that has a lower case, and one of 15.0: unknown to 14.0, so they stay as they are.
+    ("text", "A\u1c89\U00010d50\U0001e4ef", "a\u1c89\U00010d50\U0001e4ef"),
+    ("text", "a\u0301\u0378\u0301É", "á\u0378\u0301é"),
+    ("url", "https://example.org", "https://example.org/"),
+    ("url", "HTTP://USER@EXAMPLE.org:80/%7Ea?b=c d#e", "http://USER@example.org/%7Ea?b=c%20d"),
+    ("url", "https://example.org/a#", "https://example.org/a"),
+    ("url", "https://example.org/?#a", "https://example.org/?"),
+    ("url", "https://example.org/a/./b/../c", "https://example.org/a/c"),
+    ("url", "https://bücher.example/ü", "https://xn--bcher-kva.example/%C3%BC"),
+    ("url", "https://0x7f.1/", "https://127.0.0.1/"),
+    ("url", "https://[1:0::]/", "https://[1::]/"),
+    ("url", "ht\ntps:\\\\example.org\\a", "https://example.org/a"),
+    ("url", "mailto:Ann@Example.org#x", "mailto:Ann@Example.org"),
+    ("url", "file:///C|/x", "file:///C:/x"),
+    ("url", "", None),
+    ("url", "example.org", None),
+    ("url", "/a", None),
+    ("url", "//example.org", None),
+    ("url", "https://", None),
+    ("url", "https://a b/", None),
+    ("url", "https://example.org:65536/", None),
+    ("url", "https://[1::2::3]/", None),
+]
+
+REFUSED_KEYS = [
+    {"desc": "form text of numbers", "columns": [column("a", number(1))], "key": {"columns": ["a"], "form": "text"}},
+    {"desc": "form text of binary", "columns": [column("a", {"binary": "61"})],
+     "key": {"columns": ["a"], "form": "text"}},
+    {"desc": "form url of lists", "columns": [column("a", {"list": [text("https://a/")]})],
+     "key": {"columns": ["a"], "form": "url"}},
+    {"desc": "form url of no URL", "columns": [column("a", text("https://a/"), text("a"))],
+     "key": {"columns": ["a"], "form": "url"}},
+    {"desc": "form document of booleans", "columns": [column("a", True)],
+     "key": {"columns": ["a"], "form": "document"}},
+    {"desc": "form text of two columns", "columns": [column("a", text("a")), column("b", text("b"))],
+     "key": {"columns": ["a", "b"], "form": "text"}},
+]  # fmt: skip
 
 TABLES = [
     {"desc": "no columns, no rows", "columns": [], "rows": 0},
@@ -102,11 +194,63 @@ TABLES = [
             column("country", text("NO"), text("NO"), text("NO"), text("SE"), None),
             column("amount", floating(1.5), floating(2.5), floating(1.5), floating(0.0), None),
         ],
-        "keys": [["customer"], ["customer", "country"]],
+        "keys": [{"columns": ["customer"]}, {"columns": ["customer", "country"]}],
     },
-]
+    *(
+        {**case, "desc": f"private: {case['desc']}", "secret": SECRET}
+        for case in (
+            {"desc": "a column, no rows", "columns": [column("a")]},
+            {"desc": "no columns, two rows: equal rows have equal leaves", "columns": [], "rows": 2},
+            {"desc": "a number", "columns": [column("a", number(1))]},
+            {"desc": "a key that is also the whole row has another salt", "columns": [column("a", number(1))],
+             "keys": [{"columns": ["a"]}]},
+            {"desc": "rows that repeat, and nulls", "columns": REPEATED, "keys": [{"columns": ["id"]}]},
+            {"desc": "only nulls: a row, but no key", "columns": [column("a", None)], "keys": [{"columns": ["a"]}]},
+            *({"desc": f"type: {name}", "columns": [column("value", *values)]} for name, values in EACH_TYPE.items()),
+        )
+    ),
+    {"desc": "private: a number under another secret", "columns": [column("a", number(1))], "secret": OTHER_SECRET},
+    {"desc": "sequence: no rows", "columns": [column("a")], "order": "sequence"},
+    {"desc": "sequence: one row is the same tree as sorted, but another id", "columns": [column("a", number(1))],
+     "order": "sequence"},
+    {"desc": "sequence: rows that repeat, and their sorted keys", "columns": REPEATED, "order": "sequence",
+     "keys": [{"columns": ["id"]}]},
+    {"desc": "sequence, private", "columns": REPEATED, "order": "sequence", "secret": SECRET,
+     "keys": [{"columns": ["id"]}]},
+    *(
+        {**case, "desc": f"{mode}: {case['desc']}", **options}
+        for mode, options in (("open", {}), ("private", {"secret": SECRET}))
+        for case in (
+            {"desc": "form text: three spellings are one key, an empty one is another, null is none",
+             "columns": [column("name", *map(text, ("Ann  Lee", " ANN\tlee\u3000", "Ａnn Lee", " ")), None)],
+             "keys": [{"columns": ["name"], "form": "text"}, {"columns": ["name"]}]},
+            {"desc": "form url: three spellings are one key",
+             "columns": [column("url", *map(text, URLS))],
+             "keys": [{"columns": ["url"], "form": "url"}]},
+            {"desc": "form document: texts, and the same as binary",
+             "columns": [column("page", *map(text, ("", "naïve", "naïve")), None),
+                         column("same", *({"binary": digits} for digits in ("", *["6e61c3af7665"] * 2)), None)],
+             "keys": [{"columns": ["page"], "form": "document"}, {"columns": ["same"], "form": "document"}]},
+            {"desc": "forms of a column without values", "columns": [column("a", None, None)],
+             "keys": [{"columns": ["a"], "form": form} for form in ("exact", "text", "url", "document")]},
+        )
+    ),
+]  # fmt: skip
 
 EQUAL = [
+    {
+        "desc": "order of columns, leaves in the order of rows",
+        "columns": [
+            [column("a", number(1), number(2)), column("b", text("x"), text("y"))],
+            [column("b", text("x"), text("y")), column("a", number(1), number(2))],
+        ],
+        "order": "sequence",
+    },
+    {
+        "desc": "order of rows, private",
+        "columns": [[column("a", number(1), number(2))], [column("a", number(2), number(1))]],
+        "secret": SECRET,
+    },
     {
         "desc": "order of rows",
         "columns": [[column("a", number(1), number(2), number(2))], [column("a", number(2), number(1), number(2))]],
@@ -136,6 +280,12 @@ EQUAL = [
 ]
 
 DIFFERENT = [
+    {"desc": "order of rows, where it counts", "order": "sequence", "columns": [
+        [column("a", number(1), number(2))],
+        [column("a", number(2), number(1))],
+    ]},
+    {"desc": "another value, private", "columns": [[column("a", number(1))], [column("a", number(2))]],
+     "secret": SECRET},
     {"desc": "another value", "columns": [[column("a", number(1))], [column("a", number(2))]]},
     {"desc": "a row twice", "columns": [[column("a", number(1))], [column("a", number(1), number(1))]]},
     {"desc": "another name", "columns": [[column("a", number(1))], [column("b", number(1))]]},
@@ -326,20 +476,37 @@ def as_table(columns):
     return {item["name"]: item["values"] for item in columns}
 
 
+def options(case):
+    """Order and secret of a case, as the reference takes them."""
+    return {
+        "order": case.get("order", "sorted"),
+        "secret": bytes.fromhex(case["secret"]) if "secret" in case else None,
+    }
+
+
 def steps(case):
     table = as_table(case["columns"])
+    how = options(case)
     rows = wf_records.rows_of(table, case.get("rows"))
-    identity = wf_records.identity(table, case.get("rows"))
+    identity = wf_records.identity(table, case.get("rows"), **how)
     want = {
         "rows": [row.hex() for row in rows],
-        "leaf_hashes": [leaf_hash.hex() for leaf_hash in wf_records.leaf_hashes(rows)],
+        "leaf_hashes": [leaf_hash.hex() for leaf_hash in wf_records.leaf_hashes(rows, **how)],
         "identity": identity,
         "id": wf_records.identifier(identity),
     }
+    if how["secret"] is not None:
+        want["salts"] = [wf_records.salt_of(row, how["secret"], wf_records.ROW).hex() for row in rows]
     if "keys" in case:
-        identities = [wf_records.key_identity(table, key) for key in case["keys"]]
-        want["keys"] = [{"identity": item, "id": wf_records.identifier(item)} for item in identities]
+        want["keys"] = [key_steps(table, key, how) for key in case["keys"]]
     return {**case, "want": want}
+
+
+def key_steps(table, key, how):
+    form = key.get("form", "exact")
+    identity = wf_records.key_identity(table, key["columns"], form, **how)
+    rows = wf_records.rows_of(wf_records.key_table(table, key["columns"], form))
+    return {"rows": [row.hex() for row in rows], "identity": identity, "id": wf_records.identifier(identity)}
 
 
 def records():
@@ -349,7 +516,17 @@ def records():
         "equal": EQUAL,
         "different": DIFFERENT,
         "refused": REFUSED,
+        "forms": [{"form": form, "text": value, "want": want} for form, value, want in FORMS],
+        "refused_keys": REFUSED_KEYS,
+        "secrets": [secret_steps(case) for case in SECRETS],
     }
+
+
+def secret_steps(case):
+    if case["want"] is None:
+        return case
+    secret = bytes.fromhex(case["want"])
+    return {**case, "want": {"secret": secret.hex(), "salt": wf_records.salt_member(secret)}}
 
 
 def text_case(desc, content, read):

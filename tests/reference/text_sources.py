@@ -54,7 +54,7 @@ def csv_column(texts):
 
 def read_json_lines(data):
     objects = [json.loads(line) for line in data.decode("utf-8-sig").split("\n") if line.strip()]
-    names = {name for item in objects for name in item}
+    names = sorted({name for item in objects for name in item})
     return {name: json_column([item.get(name) for item in objects]) for name in names}
 
 
@@ -70,7 +70,7 @@ def json_column(values):
         elements = iter(json_column([element for value in present for element in value]))
         return [None if value is None else {"list": [next(elements) for _ in value]} for value in values]
     if kind is dict:
-        names = {name for value in present for name in value}
+        names = sorted({name for value in present for name in value})
         fields = {name: iter(json_column([value.get(name) for value in present])) for name in names}
         return [None if value is None else {"struct": {name: next(fields[name]) for name in names}} for value in values]
     return values

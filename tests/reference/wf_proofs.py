@@ -87,7 +87,7 @@ def b64(value):
 
 
 def prove(identity, leaves, asked):
-    """The text of a proof about rows: (row as JSON, its leaf hash, its salt or None), each of which is there or is not."""
+    """The text of a proof about rows, (row as JSON, its leaf hash, its salt or None), that are there or are not."""
     claims, named = [], {}
     for row, row_leaf, salt in asked:
         if row_leaf in leaves:

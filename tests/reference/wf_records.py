@@ -1,16 +1,24 @@
 """`docs/spec/fingerprint-records-v1.md`, sections 2 to 5 and 7, in its order and words. Slow and complete.
 
+Not its own are two things that others specify: the parsing of URLs (ada-url), and which code points have no character
+in Unicode 14.0 (a table).
+
 A table is a dict {column name: list of values}. A value is in the notation of the vectors (section 9): None, True,
 False, or a dict of one member that says what it is, such as {"int": "7"} or {"text": "seven"}.
 """
 
 import hashlib
+import hmac
 import json
 import math
 import struct
+import unicodedata
 from decimal import Decimal
 
+from wherefrom.commitments.unassigned import UNASSIGNED_RANGES
+
 LEAF, NODE = b"\x00", b"\x01"
+ROW, KEY = b"\x00", b"\x01"
 CANONICAL_NAN = bytes.fromhex("7ff8000000000000")
 
 
@@ -151,8 +159,30 @@ def rows_of(table, count=None):
     return [row({name: values[index] for name, values in table.items()}) for index in range(count)]
 
 
-def leaf_hashes(rows):
-    return sorted(sha256(LEAF + row_bytes) for row_bytes in rows)
+def leaf_hash(row_bytes, secret=None, domain=ROW):
+    if secret is None:
+        return sha256(LEAF + row_bytes)
+    return sha256(LEAF + salt_of(row_bytes, secret, domain) + row_bytes)
+
+
+def leaf_hashes(rows, order="sorted", secret=None):
+    hashes = [leaf_hash(row_bytes, secret) for row_bytes in rows]
+    return sorted(hashes) if order == "sorted" else hashes
+
+
+# Section 4.2: salts.
+
+
+def salt_of(row_bytes, secret, domain):
+    return hmac.digest(secret, domain + row_bytes, "sha256")
+
+
+def commitment_of(secret):
+    return sha256(b"wf-secret-1" + secret)
+
+
+def salt_member(secret):
+    return "none" if secret is None else "hmac-sha256:" + commitment_of(secret).hex()
 
 
 def root(hashes):
@@ -170,14 +200,14 @@ def root(hashes):
 # Section 5: identity.
 
 
-def identity(table, count=None):
+def identity(table, count=None, order="sorted", secret=None):
     rows = rows_of(table, count)
     return {
         "columns": columns_of(table),
-        "order": "sorted",
-        "root": root(leaf_hashes(rows)).hex(),
+        "order": order,
+        "root": root(leaf_hashes(rows, order, secret)).hex(),
         "rows": len(rows),
-        "salt": "none",
+        "salt": salt_member(secret),
         "type": "wf-records-1",
     }
 
@@ -194,18 +224,87 @@ def identifier(identity_object):
 # Section 7: keys.
 
 
-def key_identity(table, key_columns):
-    columns = {name: table[name] for name in key_columns}
+def key_identity(table, key_columns, form="exact", order="sorted", secret=None):
+    columns = key_table(table, key_columns, form)
     keyed = [row_bytes for row_bytes in rows_of(columns) if set(row_bytes) != {0}]
-    hashes = sorted({sha256(LEAF + row_bytes) for row_bytes in keyed})
+    hashes = sorted({leaf_hash(row_bytes, secret, KEY) for row_bytes in keyed})
     return {
         "columns": columns_of(columns),
-        "form": "exact",
+        "form": form,
         "keyless": len(rows_of(columns)) - len(keyed),
         "keys": len(hashes),
         "order": "sorted",
-        "records": identifier(identity(table)),
+        "records": identifier(identity(table, None, order, secret)),
         "root": root(hashes).hex(),
-        "salt": "none",
+        "salt": salt_member(secret),
         "type": "wf-keys-1",
     }
+
+
+def key_table(table, key_columns, form):
+    """The key columns, in their form."""
+    if form != "exact" and len(key_columns) != 1:
+        raise ValueError(f"form {form} takes one column")
+    return {name: [None if value is None else FORMS[form](value) for value in table[name]] for name in key_columns}
+
+
+def of_text(function):
+    def form(value):
+        if kind_of(value) != "text":
+            raise ValueError("the form takes text")
+        return {"text": function(value["text"])}
+
+    return form
+
+
+def document_form(value):
+    if kind_of(value) not in {"text", "binary"}:
+        raise ValueError("the form takes text or binary")
+    return value if "binary" in value else {"binary": value["text"].encode("utf-8").hex()}
+
+
+def text_form(text):
+    pieces = [""]
+    for character in text:
+        if is_unassigned(ord(character)):
+            pieces += [character, ""]
+        else:
+            pieces[-1] += character
+    folded = "".join(fold(piece) for piece in pieces)
+    words = "".join(" " if character in WHITE_SPACE else character for character in folded).split(" ")
+    return " ".join(word for word in words if word)
+
+
+def fold(piece):
+    """Of characters that Unicode 14.0 knows, or of one that it doesn't know, which stays."""
+    if len(piece) == 1 and is_unassigned(ord(piece)):
+        return piece
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", piece).casefold())
+
+
+def is_unassigned(code_point):
+    bounds = [span.split("-") for span in UNASSIGNED_RANGES.split()]
+    return any(int(span[0], 16) <= code_point <= int(span[-1], 16) for span in bounds)
+
+
+WHITE_SPACE = [
+    *map(chr, [0x9, 0xA, 0xB, 0xC, 0xD, 0x20, 0x85, 0xA0, 0x1680]),
+    *map(chr, range(0x2000, 0x200B)),
+    *map(chr, [0x2028, 0x2029, 0x202F, 0x205F, 0x3000]),
+]
+
+
+def url_form(text):
+    import ada_url
+
+    url = ada_url.URL(text)
+    url.hash = ""
+    return url.href
+
+
+FORMS = {
+    "exact": lambda value: value,
+    "text": of_text(text_form),
+    "url": of_text(url_form),
+    "document": document_form,
+}

@@ -19,7 +19,7 @@ from wherefrom.verify import Finding, Findings, Outcome, ProofVerdict, Verdict, 
 
 _EVIDENCE, _PROOF, _SIGNATURE = "evidence", "a proof", "a model signature"
 _OPTIONS = {
-    _EVIDENCE: {"--trust", "--data", "--report"},
+    _EVIDENCE: {"--trust", "--data", "--report", "--secret"},
     _PROOF: {"--trust", "--set", "--evidence", "--secret"},
     _SIGNATURE: {"--data", "--public-key", "--roots"},
 }
@@ -39,7 +39,7 @@ def verify(
     evidence: Annotated[
         Path | None, typer.Option(help="A proof must be about data that this evidence file names (needs --trust).")
     ] = None,
-    secret: Annotated[Path | None, typer.Option(help="Of a private set, to check that a record is absent.")] = None,
+    secret: Annotated[Path | None, typer.Option(help="Of private rows: for --data, or that one is absent.")] = None,
     data: Annotated[
         list[str] | None, typer.Option(help="Hold a file or folder against it: PATH, or NAME=PATH.")
     ] = None,
@@ -70,14 +70,17 @@ def verify(
     for option, value in given.items():
         if value and option not in _OPTIONS[kind]:
             raise typer.BadParameter(f"{file} is {kind}, which {option} does not go with")
+    opened = Secret.read(secret) if secret else None
     if kind == _PROOF:
         named = _verify_evidence(evidence, trust) if evidence else None
-        opened = Secret.read(secret) if secret else None
         _finish_proof(file, verify_proof(content, expected=about, secret=opened, evidence=named), as_json=as_json)
     elif kind == _SIGNATURE:
         _finish_signature(file, content, data or [], public_key, roots, as_json=as_json)
     else:
-        _finish_evidence(file, _verify_evidence(file, trust), data or [], report, as_json=as_json)
+        verdict = _verify_evidence(file, trust)
+        for item in data or []:
+            _hold(verdict, item, opened)
+        _finish_evidence(file, verdict, report, as_json=as_json)
 
 
 def _kind_of(content: bytes) -> str:
@@ -86,9 +89,7 @@ def _kind_of(content: bytes) -> str:
     return _SIGNATURE if b"dev.sigstore.bundle" in content[:4096] else _EVIDENCE
 
 
-def _finish_evidence(file: Path, verdict: Verdict, data: list[str], report: Path | None, *, as_json: bool) -> None:
-    for item in data:
-        _hold(verdict, item)
+def _finish_evidence(file: Path, verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
     if report is not None and verdict.report:
         write_whole(report, verdict.report.encode())
     if as_json:
@@ -147,12 +148,12 @@ def _exit(verdict: Findings) -> None:
         raise typer.Exit(EXIT_FALSE if verdict.outcome is Outcome.FALSE else EXIT_UNCHECKED)
 
 
-def _hold(verdict: Verdict, item: str) -> None:
+def _hold(verdict: Verdict, item: str, secret: Secret | None) -> None:
     from wherefrom.evidence import verify_data  # reads tables, which the verifier proper does not
 
     name, _, path = item.rpartition("=") if not Path(item).exists() else ("", "", item)
     try:
-        verify_data(verdict, Path(path), name or None)
+        verify_data(verdict, Path(path), name or None, secret=secret)
     except WherefromError as error:
         verdict.findings.append(Finding(f"{path} is as recorded", Outcome.UNCHECKED, str(error)))
 

@@ -15,7 +15,7 @@ from wherefrom.errors import FormatError, UnavailableError
 
 # Unicode's property White_Space, spelled out: `\s` of Python's takes U+001C to U+001F too.
 _WHITE_SPACE: Final = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
-_FIRST_UNASSIGNED: Final = "\u0378"
+_MAX_SHOWN: Final = 200
 
 
 def text_form(text: str) -> str:
@@ -39,7 +39,8 @@ def url_form(text: str) -> str:
     try:
         url = ada_url.URL(text)
     except ValueError as error:
-        raise FormatError(f"{text!r} is not an absolute URL") from error
+        shown = text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]}…"
+        raise FormatError(f"{shown!r} is not an absolute URL") from error
     url.hash = ""
     return url.href
 

@@ -8,6 +8,7 @@ import hashlib
 import hmac
 import os
 import secrets
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -84,7 +85,7 @@ class Secret:
     @classmethod
     def from_text(cls, text: str) -> Self:
         """Read the line that `to_text` writes, a line end after it allowed; messages never quote the text."""
-        line = text.removesuffix("\n").removesuffix("\r")
+        line = text.removesuffix("\n")
         try:
             key = base64.b64decode(line.removeprefix(_TEXT_PREFIX), validate=True)
         except (binascii.Error, ValueError):
@@ -136,16 +137,18 @@ class Secret:
         """
         target = Path(path)
         try:
-            descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            # Written beside and linked into place: nobody who comes at the same time reads half of it, and a link,
+            # unlike a rename, is never put over another file.
+            descriptor, beside = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
+            try:
+                with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                    file.write(f"{self.to_text()}\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.link(beside, target)
+            finally:
+                Path(beside).unlink()
         except FileExistsError as error:
             raise ConflictError(f"there is a file at '{target}' already; a secret is never overwritten") from error
         except OSError as error:
-            raise UnavailableError(f"can't write the secret '{target}': {error.strerror}") from error
-        try:
-            with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                file.write(f"{self.to_text()}\n")
-                file.flush()
-                os.fsync(file.fileno())
-        except OSError as error:
-            target.unlink(missing_ok=True)
             raise UnavailableError(f"can't write the secret '{target}': {error.strerror}") from error

@@ -17,6 +17,9 @@ AnyArray: TypeAlias = Any
 """A `pyarrow.Array` or chunked array. Which subclass, and with which methods, is what this package finds out when it
 runs; the published type stubs want it known before."""
 
+AnyScalar: TypeAlias = Any
+"""A `pyarrow.Scalar`, likewise."""
+
 
 def read_values(array: AnyArray, dtype: npt.DTypeLike, *, per_value: int = 1) -> npt.NDArray[Any]:
     """An array's fixed-width values as they lie in memory, whatever lies under nulls included; no copy."""

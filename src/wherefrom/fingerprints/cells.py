@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from wherefrom.commitments import MAX_DEPTH, NULL, LogicalType
 from wherefrom.errors import FormatError
 from wherefrom.fingerprints.arrow import read_booleans, read_indices, read_nulls, read_values
 from wherefrom.fingerprints.decimals import normalise_decimals
+from wherefrom.fingerprints.gather import decode, is_binary, is_text, list_bounds, list_children
 from wherefrom.fingerprints.packing import Cells
 from wherefrom.fingerprints.sha256 import hash_values
 
@@ -51,14 +51,14 @@ _MS_PER_DAY: Final = 86_400_000
 # Values looked at to tell a column of few distinct texts, each of which is then hashed once, from one where finding the
 # distinct ones would cost more than it saves.
 _SAMPLE: Final = 1_024
-_FEW_IN_SAMPLE: Final = 384
+_FEW_IN_SAMPLE: Final = 896
 
 
 def cells_of(array: AnyArray, *, depth: int = 1) -> Cells:
     """Cells of an array of any type; FormatError for one that has no canonical form."""
     if depth > MAX_DEPTH:
         raise FormatError(f"nested more than {MAX_DEPTH} levels deep")
-    array = _plain(array)
+    array = plain(array)
     if array.null_count == len(array):
         return Cells(NULL, 1, None, _fill_null)
     if pa.types.is_dictionary(array.type):
@@ -78,15 +78,20 @@ def bytes_in_cells(array: AnyArray, *, depth: int = 1) -> int:
     kind = array.type
     if isinstance(array, pa.ExtensionArray):
         return bytes_in_cells(array.storage, depth=depth)
-    if pa.types.is_nested(kind) and depth <= MAX_DEPTH:
-        if pa.types.is_map(kind):
-            inner = [array.keys, array.items]
-        elif pa.types.is_struct(kind):
-            inner = array.flatten()
-        else:
-            inner = [array.flatten()] if hasattr(array, "flatten") else []
-        return 33 * len(array) + sum(bytes_in_cells(part, depth=depth + 1) for part in inner)
-    if _is_text(kind) or _is_binary(kind) or pa.types.is_dictionary(kind) or pa.types.is_decimal(kind):
+    if pa.types.is_run_end_encoded(kind):
+        return bytes_in_cells(array.values, depth=depth) * len(array) // max(1, len(array.values))
+    if pa.types.is_dictionary(kind):
+        return bytes_in_cells(array.dictionary, depth=depth) * len(array) // max(1, len(array.dictionary))
+    if pa.types.is_struct(kind) and depth <= MAX_DEPTH:
+        fields = (array.field(index) for index in range(kind.num_fields))
+        return 33 * len(array) + sum(bytes_in_cells(field, depth=depth + 1) for field in fields)
+    if pa.types.is_nested(kind) and not pa.types.is_union(kind) and len(array) and depth <= MAX_DEPTH:
+        elements = int(list_bounds(array)[1].sum())
+        children = list_children(array)
+        return 33 * len(array) + sum(
+            bytes_in_cells(child, depth=depth + 1) * elements // max(1, len(child)) for child in children
+        )
+    if is_text(kind) or _is_binary(kind) or pa.types.is_decimal(kind):
         return 37 * len(array)
     return 13 * len(array)
 
@@ -101,15 +106,15 @@ def put_digests(out: npt.NDArray[np.uint8], tag: int, digests: npt.NDArray[np.ui
     put(out, 1, "V32", np.ascontiguousarray(digests).view("V32")[:, 0])
 
 
-def _plain(array: AnyArray) -> AnyArray:
-    """Strip what changes how values are kept, not what they are."""
+def plain(array: AnyArray, *, keep_dictionaries: bool = True) -> AnyArray:
+    """Strip what changes how values are kept, not what they are; dictionaries may stay where they save work."""
     while True:
         if isinstance(array, pa.ExtensionArray):
             array = array.storage
-        elif pa.types.is_run_end_encoded(array.type):
-            array = pc.call_function("run_end_decode", [array])
-        elif pa.types.is_dictionary(array.type) and not _is_dictionary_worth_it(array):
-            array = _decode_dictionary(array)
+        elif pa.types.is_run_end_encoded(array.type) or (
+            pa.types.is_dictionary(array.type) and not (keep_dictionaries and _is_dictionary_worth_it(array))
+        ):
+            array = decode(array)
         else:
             return array
 
@@ -117,16 +122,7 @@ def _plain(array: AnyArray) -> AnyArray:
 def _is_dictionary_worth_it(array: AnyArray) -> bool:
     values = array.dictionary
     # Only values that rows refer to count: a nested or null value in a dictionary must not be seen unless it is used.
-    return len(values) <= len(array) and values.null_count == 0 and not pa.types.is_nested(array.type.value_type)
-
-
-def _decode_dictionary(array: AnyArray) -> AnyArray:
-    values = array.dictionary
-    if pa.types.is_string_view(values.type):  # Arrow has no kernel to take from these
-        array = pa.DictionaryArray.from_arrays(array.indices, values.cast(pa.large_string()))
-    elif pa.types.is_binary_view(values.type):
-        array = pa.DictionaryArray.from_arrays(array.indices, values.cast(pa.large_binary()))
-    return array.dictionary_decode()
+    return len(values) <= len(array) and values.null_count == 0 and any(is_of(values.type) for is_of, _ in _MAKERS)
 
 
 def _dictionary_cells(array: AnyArray, depth: int) -> Cells:
@@ -200,15 +196,16 @@ def _fill_binary(array: AnyArray, out: npt.NDArray[np.uint8]) -> None:
 
 
 def _hash_texts(array: AnyArray) -> npt.NDArray[np.uint8]:
-    if len(array) < 4 * _SAMPLE or len(_distinct(array.slice(0, _SAMPLE)).dictionary) > _FEW_IN_SAMPLE:
+    if len(array) < 4 * _SAMPLE or len(distinct_texts(array.slice(0, _SAMPLE)).dictionary) > _FEW_IN_SAMPLE:
         return hash_values(array)
-    encoded = _distinct(array)
+    encoded = distinct_texts(array)
     digests = hash_values(encoded.dictionary)
     chosen: npt.NDArray[np.uint8] = np.take(digests.view("V32")[:, 0], read_indices(encoded.indices)).view(np.uint8)
     return chosen.reshape(-1, 32)
 
 
-def _distinct(array: AnyArray) -> AnyArray:
+def distinct_texts(array: AnyArray) -> AnyArray:
+    """Dictionary of the texts in an array of any layout."""
     if pa.types.is_string_view(array.type):  # Arrow has no kernel for these
         array = array.cast(pa.large_string())
     return array.dictionary_encode()
@@ -251,17 +248,8 @@ def _fill_interval(array: AnyArray, out: npt.NDArray[np.uint8]) -> None:
     put(out, 9, ">i8", values["nanoseconds"])
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
-
-
 def _is_binary(kind: pa.DataType) -> bool:
-    return (
-        pa.types.is_binary(kind)
-        or pa.types.is_large_binary(kind)
-        or pa.types.is_fixed_size_binary(kind)
-        or pa.types.is_binary_view(kind)
-    )
+    return is_binary(kind) or pa.types.is_fixed_size_binary(kind)
 
 
 def _is_datetime(kind: pa.DataType) -> bool:
@@ -273,7 +261,7 @@ _MAKERS: Final[tuple[tuple[Callable[[pa.DataType], bool], Callable[[AnyArray], C
     (pa.types.is_integer, _flat("number", 9, _fill_integer)),
     (pa.types.is_floating, _flat("number", 9, _fill_float)),
     (pa.types.is_decimal, _flat("decimal", 37, _fill_decimal)),
-    (_is_text, _flat("text", 33, _fill_text)),
+    (is_text, _flat("text", 33, _fill_text)),
     (_is_binary, _flat("binary", 33, _fill_binary)),
     (pa.types.is_date, _flat("date", 9, _fill_date)),
     (pa.types.is_time, _flat("time", 9, _fill_time)),

@@ -1,8 +1,9 @@
-"""Which files hold tables, told by their names alone."""
+"""Which files hold tables, and which columns don't count, told by their names alone."""
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import PurePath
 from typing import Final
 
@@ -14,11 +15,16 @@ _BINARY_SUFFIXES: Final = {
     ".arrows": "arrow",
     ".feather": "arrow",
     ".ipc": "arrow",
+    ".orc": "orc",
 }
 COMPRESSIONS: Final = {".gz": "gzip", ".bz2": "bzip2", ".xz": "xz", ".zst": "zstd", ".zip": "zip"}
 """Suffixes that may follow those of text formats."""
 
-FORMATS: Final = ("csv", "tsv", "jsonl", "parquet", "arrow")
+FORMATS: Final = ("csv", "tsv", "jsonl", "parquet", "arrow", "orc", "delta")
+"""What a caller may say that a source is; "delta" is never told by a name."""
+
+UNNAMED_INDEX: Final = re.compile(r"__index_level_[0-9]+__")
+"""How pandas names an index that has no name when it writes one to a file."""
 
 
 def table_format(path: str | os.PathLike[str]) -> str | None:

@@ -2,88 +2,148 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Protocol
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
 
-from wherefrom.fingerprints.pool import ordered_map, worker_count
-from wherefrom.fingerprints.tree import root_of_hashes
+from wherefrom.fingerprints.pool import ordered_map
+from wherefrom.fingerprints.runs import RUN_LEAVES, SortedRuns
+from wherefrom.fingerprints.tree import TreeBuilder
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     import numpy.typing as npt
 
+    from wherefrom.fingerprints.keeping import TreeWriter
 
-# Fewer hashes are sorted before a second thread has started.
-_WORTH_THREADS: Final = 2**17
+DEFAULT_LEAF_BYTES: Final = 2**29
 
 
 class LeafCollector(Protocol):
-    """Takes leaf hashes as they come, and makes the tree at the end. Used by one thread."""
+    """Takes leaf hashes as they come, and makes the tree at the end. Used by one thread, as a context manager."""
 
     def add(self, leaf_hashes: npt.NDArray[np.uint8]) -> None:
-        """Take (n, 32) hashes, any n."""
+        """Take (n, 32) hashes, any n; the array must not change afterwards. UnavailableError: no room on disk."""
 
-    def finish(self) -> tuple[int, bytes]:
-        """How many leaves the tree has, and its root; called once."""
+    def finish(self, progress: Callable[[int, int | None], None] | None = None) -> tuple[int, bytes]:
+        """How many leaves the tree has, and its root; called once. `progress` is told how many were sorted into it."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def make_collector(
+    *,
+    order: str = "sorted",
+    is_distinct: bool = False,
+    memory_bytes: int = DEFAULT_LEAF_BYTES,
+    keep: TreeWriter | None = None,
+    spill_folder: Path | None = None,
+    expected_leaves: int | None = None,
+) -> LeafCollector:
+    """A collector for a tree.
+
+    Args:
+        order: one of `ORDERS`: "sorted" by the bytes of the hashes, or "sequence", as they come.
+        is_distinct: take each hash once; only if they are sorted.
+        memory_bytes: what leaves that wait may take; beyond it they wait in a temporary file.
+        keep: where the tree's levels go.
+        spill_folder: where temporary files go, the usual folder by default.
+        expected_leaves: how many will come, where known; for messages.
+    """
+    if order == "sequence":
+        return SequenceLeaves(keep)
+    return SortedLeaves(
+        is_distinct=is_distinct,
+        memory_bytes=memory_bytes,
+        keep=keep,
+        spill_folder=spill_folder,
+        expected_leaves=expected_leaves,
+    )
+
+
+class SequenceLeaves:
+    """The tree over leaves in the order in which they come: nothing waits."""
+
+    def __init__(self, keep: TreeWriter | None = None) -> None:
+        self._tree = TreeBuilder(keep)
+
+    def add(self, leaf_hashes: npt.NDArray[np.uint8]) -> None:
+        self._tree.add(leaf_hashes)
+
+    def finish(
+        self,
+        progress: Callable[[int, int | None], None] | None = None,  # noqa: ARG002  # nothing waits to be sorted
+    ) -> tuple[int, bytes]:
+        root = self._tree.finish()
+        return self._tree.size, root
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._tree.close()
 
 
 class SortedLeaves:
-    """Keeps 32 bytes for each leaf in memory; the tree is over the hashes in byte order, duplicates kept."""
+    """The tree over leaves in the order of their bytes."""
 
-    is_distinct = False
-
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        is_distinct: bool = False,
+        memory_bytes: int = DEFAULT_LEAF_BYTES,
+        keep: TreeWriter | None = None,
+        spill_folder: Path | None = None,
+        expected_leaves: int | None = None,
+    ) -> None:
+        self._is_distinct = is_distinct
+        self._keep = keep
         self._parts: list[npt.NDArray[np.uint8]] = []
+        self._waiting = 0
+        self._open = ExitStack()
+        self._runs = self._open.enter_context(
+            SortedRuns(
+                is_distinct=is_distinct,
+                memory_bytes=memory_bytes,
+                spill_folder=spill_folder,
+                expected_leaves=expected_leaves,
+            )
+        )
 
     def add(self, leaf_hashes: npt.NDArray[np.uint8]) -> None:
         self._parts.append(leaf_hashes)
+        self._waiting += len(leaf_hashes)
+        if self._waiting >= RUN_LEAVES:
+            self._seal()
 
-    def finish(self) -> tuple[int, bytes]:
-        if not self._parts:
-            return 0, root_of_hashes(np.empty((0, 32), np.uint8))
-        hashes = np.concatenate(self._parts)
-        self._parts = []
-        hashes = sort_hashes(hashes)
-        if self.is_distinct and len(hashes) > 1:
-            is_new = np.concatenate(([True], np.any(hashes[1:] != hashes[:-1], axis=1)))
-            hashes = hashes[is_new]
-        return len(hashes), root_of_hashes(hashes)
+    def finish(self, progress: Callable[[int, int | None], None] | None = None) -> tuple[int, bytes]:
+        self._seal()
+        total = self._runs.count
+        if self._keep is not None and not self._is_distinct:  # which are distinct turns out later
+            self._keep.expect(total)
+        tree = self._open.enter_context(TreeBuilder(self._keep))
+        done = 0
+        if progress is not None:
+            progress(done, total)
+        for sorted_hashes, count in ordered_map(lambda read: read(), self._runs.iter_sorted()):
+            tree.add(sorted_hashes)
+            done += count
+            if progress is not None and count:
+                progress(done, total)
+        return tree.size, tree.finish()
 
+    def __enter__(self) -> Self:
+        return self
 
-class DistinctLeaves(SortedLeaves):
-    """The same, each hash once."""
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
-    is_distinct = True
-
-
-def sort_hashes(hashes: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Sort (n, 32) rows by their bytes."""
-    words = np.ascontiguousarray(hashes).view(">u8")
-    first = words[:, 0].astype(np.uint64)
-    parts = worker_count() if len(hashes) >= _WORTH_THREADS else 1
-    bounds = [np.uint64(2**64 * part // parts) for part in range(1, parts)]
-
-    def sort_part(part: int) -> npt.NDArray[np.uint8]:
-        """Sort the rows whose first eight bytes lie in one of `parts` equal ranges."""
-        is_inside = np.ones(len(first), np.bool_)
-        if part > 0:
-            is_inside &= first >= bounds[part - 1]
-        if part < parts - 1:
-            is_inside &= first < bounds[part]
-        rows = np.flatnonzero(is_inside)
-        return _sort_rows(words, rows, first[rows])
-
-    return np.concatenate(list(ordered_map(sort_part, range(parts)) if parts > 1 else map(sort_part, range(1))))
-
-
-def _sort_rows(
-    words: npt.NDArray[np.uint64], rows: npt.NDArray[np.intp], first: npt.NDArray[np.uint64]
-) -> npt.NDArray[np.uint8]:
-    order = np.argsort(first)
-    ordered = np.take(words.view("V32").reshape(-1), rows[order]).view(np.uint8).reshape(-1, 32)
-    # Eight bytes tell different hashes apart unless somebody searched for a collision of them; then all 32 decide.
-    ties = np.flatnonzero(first[order[1:]] == first[order[:-1]])
-    if len(ties) and np.any(ordered[ties] != ordered[ties + 1]):
-        chosen = words[rows]
-        ordered = chosen[np.lexsort(chosen.T[::-1])].view(np.uint8)
-    return ordered
+    def _seal(self) -> None:
+        if self._waiting:
+            self._runs.add(self._parts[0] if len(self._parts) == 1 else np.concatenate(self._parts))
+        self._parts, self._waiting = [], 0

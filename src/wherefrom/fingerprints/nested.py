@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from wherefrom.commitments import Column, LogicalType, list_of, map_of, name_bytes, struct_of
 from wherefrom.errors import FormatError
-from wherefrom.fingerprints.arrow import read_indices, read_nulls
+from wherefrom.fingerprints.arrow import read_nulls
 from wherefrom.fingerprints.cells import TAG_LIST, TAG_MAP, TAG_STRUCT, cells_of, put_digests
+from wherefrom.fingerprints.gather import list_bounds, list_elements, struct_fields
 from wherefrom.fingerprints.packing import Cells, Packed, pack
 from wherefrom.fingerprints.sha256 import hash_slices
 
@@ -34,17 +34,16 @@ def nested_cells(array: AnyArray, depth: int) -> Cells:
 
 
 def _list_cells(array: AnyArray, depth: int) -> Cells:
-    # `flatten` leaves out what a slice or a null hides, so its values are exactly those of the lists, in order.
-    elements = array.flatten()
+    (elements,) = list_elements(array)
     element_cells = cells_of(elements, depth=depth + 1)
     packed = pack([element_cells], count=len(elements))
-    offsets = packed.offsets[_starts(pc.list_value_length(array))]
+    offsets = packed.offsets[_starts(array)]
     return _digest_cells(list_of(element_cells.type), TAG_LIST, array, Packed(packed.data, offsets))
 
 
 def _struct_cells(array: AnyArray, depth: int) -> Cells:
-    # `flatten` makes the fields of a null struct null.
-    fields = dict(sorted(zip(_field_names(array.type), array.flatten(), strict=True), key=lambda f: name_bytes(f[0])))
+    names = _field_names(array.type)
+    fields = dict(sorted(zip(names, struct_fields(array), strict=True), key=lambda field: name_bytes(field[0])))
     columns = {name: cells_of(values, depth=depth + 1) for name, values in fields.items()}
     logical_type = struct_of(tuple(Column(name, cells.type) for name, cells in columns.items()))
     return _digest_cells(logical_type, TAG_STRUCT, array, pack(list(columns.values()), count=len(array)))
@@ -58,23 +57,12 @@ def _field_names(struct: pa.StructType) -> list[str]:
 
 
 def _map_cells(array: AnyArray, depth: int) -> Cells:
-    entries = _entries_of(array)
-    keys, values = entries.flatten().flatten()
+    keys, values = list_elements(array)
     key_cells, value_cells = cells_of(keys, depth=depth + 1), cells_of(values, depth=depth + 1)
     packed = pack([key_cells, value_cells], count=len(keys))
-    starts = _starts(pc.list_value_length(entries))
+    starts = _starts(array)
     in_order = Packed(_sort_entries(packed, starts), packed.offsets[starts])
     return _digest_cells(map_of(key_cells.type, value_cells.type), TAG_MAP, array, in_order)
-
-
-def _entries_of(array: AnyArray) -> AnyArray:
-    """The same memory as a list of structs, which the functions for lists understand.
-
-    Arrow's own cast makes arrays that are not valid of some maps, and to read these ends the process.
-    """
-    entries = pa.StructArray.from_arrays([array.keys, array.items], names=["key", "value"])
-    kind = pa.list_(entries.type)
-    return pa.Array.from_buffers(kind, len(array), array.buffers()[:2], offset=array.offset, children=[entries])
 
 
 def _sort_entries(packed: Packed, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
@@ -86,11 +74,9 @@ def _sort_entries(packed: Packed, starts: npt.NDArray[np.int64]) -> npt.NDArray[
     return np.frombuffer(b"".join(ordered), np.uint8)
 
 
-def _starts(lengths: AnyArray) -> npt.NDArray[np.int64]:
+def _starts(array: AnyArray) -> npt.NDArray[np.int64]:
     """Where each list's elements start among all elements, and where the last ends; a null list has none."""
-    starts = np.zeros(len(lengths) + 1, np.int64)
-    np.cumsum(read_indices(lengths), out=starts[1:])
-    return starts
+    return np.concatenate(([0], np.cumsum(list_bounds(array)[1])))
 
 
 def _digest_cells(logical_type: LogicalType, tag: int, array: AnyArray, packed: Packed) -> Cells:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from wherefrom.commitments import LogicalType
+    from wherefrom.fingerprints.arrow import AnyArray
+
+
+# Where at most one row in so many has a null, only these are compressed.
+_FEW_SHORT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,24 +51,61 @@ def pack(columns: Sequence[Cells], *, count: int, prefix: bytes = b"") -> Packed
     width = len(prefix) + sum(cells.width for cells in columns)
     matrix = np.empty((count, width), np.uint8)
     matrix[:, : len(prefix)] = np.frombuffer(prefix, np.uint8)
-    keep: npt.NDArray[np.bool_] | None = None
-    lengths = np.full(count, width, np.int64)
+    gaps: list[_Gap] = []
     start = len(prefix)
     for cells in columns:
         end = start + cells.width
         cells.fill(matrix[:, start:end])
         if cells.nulls is not None:
             matrix[cells.nulls, start] = 0
-            if keep is None:
-                keep = np.ones((count, width), np.bool_)
-            keep[cells.nulls, start + 1 : end] = False
-            lengths[cells.nulls] -= cells.width - 1
+            gaps.append(_Gap(cells.nulls, start + 1, end))
         start = end
-    if keep is None:
-        return Packed(matrix.reshape(-1), np.arange(count + 1, dtype=np.int64) * width)
-    offsets = np.zeros(count + 1, np.int64)
+    whole = Packed(matrix.reshape(-1), np.arange(count + 1, dtype=np.int64) * width)
+    if not gaps:
+        return whole
+    has_gap: npt.NDArray[np.bool_] = np.logical_or.reduce([gap.rows for gap in gaps])
+    short = np.flatnonzero(has_gap)
+    if len(short) > count // _FEW_SHORT:
+        return _close(matrix, gaps)
+    closed = _close(matrix[short], [_Gap(gap.rows[short], gap.start, gap.end) for gap in gaps])
+    return _replace(whole, short, closed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Gap:
+    """Bytes [start, end) of a matrix are no part of some rows."""
+
+    rows: npt.NDArray[np.bool_]
+    start: int
+    end: int
+
+
+def _close(matrix: npt.NDArray[np.uint8], gaps: Sequence[_Gap]) -> Packed:
+    """The rows of a matrix without their gaps."""
+    keep = np.ones(matrix.shape, np.bool_)
+    lengths = np.full(len(matrix), matrix.shape[1], np.int64)
+    for gap in gaps:
+        keep[gap.rows, gap.start : gap.end] = False
+        lengths[gap.rows] -= gap.end - gap.start
+    offsets = np.zeros(len(matrix) + 1, np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return Packed(_compress(matrix.reshape(-1), keep.reshape(-1)), offsets)
+
+
+def _replace(packed: Packed, rows: npt.NDArray[np.intp], replacements: Packed) -> Packed:
+    """`packed` with other bytes in some rows, in a third of the time that `_close` takes for all of them."""
+    count = len(packed.offsets) - 1
+    where = np.arange(count, dtype=np.int64)
+    where[rows] = np.arange(count, count + len(rows))
+    both = pa.concat_arrays([_to_binary(packed), _to_binary(replacements)])
+    taken = pc.take(both, to_arrow(where, pa.int64()))
+    offsets = np.frombuffer(taken.buffers()[1], np.int64, count + 1, 8 * taken.offset)
+    return Packed(np.frombuffer(taken.buffers()[2], np.uint8), offsets)
+
+
+def _to_binary(packed: Packed) -> AnyArray:
+    buffers = [None, pa.py_buffer(packed.offsets.data), pa.py_buffer(packed.data.data)]
+    return pa.Array.from_buffers(pa.large_binary(), len(packed.offsets) - 1, buffers)
 
 
 def _compress(data: npt.NDArray[np.uint8], keep: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:

@@ -8,10 +8,14 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from wherefrom.commitments import LogicalType, merge_types, name_bytes
+from wherefrom.commitments import LogicalType, Secret, merge_types, name_bytes
+from wherefrom.commitments.secret import KEY, ROW
 from wherefrom.errors import FormatError
 from wherefrom.fingerprints.cells import bytes_in_cells, cells_of
+from wherefrom.fingerprints.gather import unreadable_type
+from wherefrom.fingerprints.key_cells import key_cells_of, once
 from wherefrom.fingerprints.packing import Cells, pack
+from wherefrom.fingerprints.salting import hash_salted
 from wherefrom.fingerprints.sha256 import hash_slices
 
 if TYPE_CHECKING:
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from wherefrom.fingerprints.arrow import AnyArray
+    from wherefrom.fingerprints.keys import Key
 
 _LEAF_PREFIX: Final = b"\x00"
 # Rows are taken so many at a time that their bytes stay near a core's cache, yet a native call is worth its cost.
@@ -36,26 +41,27 @@ class HashedRows:
     types: Mapping[str, LogicalType]
     """Logical type of each column as far as these rows show it."""
     key_hashes: tuple[npt.NDArray[np.uint8], ...]
-    """For each tuple of key columns, leaf hashes of the rows that have a key; not distinct."""
+    """For each key, leaf hashes of the rows that have one; not distinct."""
     keyless: tuple[int, ...]
-    """For each tuple of key columns, how many rows have none."""
+    """For each key, how many rows have none."""
 
 
-def hash_rows_of(batch: pa.RecordBatch, *, keys: Sequence[Sequence[str]] = ()) -> HashedRows:
-    """Hash every row of a batch that `validate_batch` let pass.
+def hash_rows_of(batch: pa.RecordBatch, *, keys: Sequence[Key] = (), secret: Secret | None = None) -> HashedRows:
+    """Hash every row of a batch that `validate_batch` let pass; salted if there is a secret.
 
-    Raises FormatError naming the column that has no canonical form.
+    Raises FormatError naming the column that has no canonical form, or not the one that a key asks for.
     """
-    names = sorted(batch.schema.names, key=name_bytes)
-    columns = {name: _column_cells(name, batch.column(name)) for name in names}
-    packed = pack(list(columns.values()), count=batch.num_rows, prefix=_LEAF_PREFIX)
+    count = batch.num_rows
+    columns = {name: _column_cells(name, batch.column(name)) for name in sorted(batch.schema.names, key=name_bytes)}
+    for name in {name for key in keys if key.form == "exact" for name in key.columns}:
+        columns[name] = once(columns[name], count)
     key_hashes, keyless = [], []
     for key in keys:
-        hashes, without = _hash_keys([columns[name] for name in sorted(key, key=name_bytes)], batch.num_rows)
-        key_hashes.append(hashes)
-        keyless.append(without)
+        hashes, has_key = _hash(_key_columns(batch, columns, key), count, secret, KEY)
+        key_hashes.append(hashes if has_key.all() else hashes[has_key])
+        keyless.append(count - int(has_key.sum()))
     return HashedRows(
-        leaf_hashes=hash_slices(packed.data, packed.offsets),
+        leaf_hashes=_hash(list(columns.values()), count, secret, ROW)[0],
         types={name: cells.type for name, cells in columns.items()},
         key_hashes=tuple(key_hashes),
         keyless=tuple(keyless),
@@ -67,6 +73,9 @@ def validate_batch(batch: pa.RecordBatch) -> None:
 
     Raises FormatError naming the column whose memory is not what its type says: to read it could end the process.
     """
+    for field in batch.schema:
+        if unreadable := unreadable_type(field.type):
+            raise FormatError(f"column {field.name!r}: type {unreadable} can't be read by this version of Arrow")
     for name, array in zip(batch.schema.names, batch.columns, strict=True):
         try:
             array.validate(full=True)
@@ -91,16 +100,27 @@ def merge_columns(known: dict[str, LogicalType], types: Mapping[str, LogicalType
             raise FormatError(f"column {name!r}: {error}") from error
 
 
-def _column_cells(name: str, array: AnyArray) -> Cells:
+def _column_cells(name: str, array: AnyArray, form: str = "exact") -> Cells:
     try:
-        return cells_of(array)
+        return cells_of(array) if form == "exact" else key_cells_of(array, form=form)
     except (FormatError, pa.ArrowException, UnicodeDecodeError) as error:
         raise FormatError(f"column {name!r}: {error}") from error
 
 
-def _hash_keys(columns: list[Cells], count: int) -> tuple[npt.NDArray[np.uint8], int]:
-    packed = pack(columns, count=count, prefix=_LEAF_PREFIX)
-    # A row without a key is the prefix and nothing but the tags of nulls.
-    has_key = np.diff(packed.offsets) > len(_LEAF_PREFIX) + len(columns)
-    hashes = hash_slices(packed.data, packed.offsets)
-    return (hashes, 0) if has_key.all() else (hashes[has_key], count - int(has_key.sum()))
+def _key_columns(batch: pa.RecordBatch, columns: Mapping[str, Cells], key: Key) -> list[Cells]:
+    if key.form == "exact":
+        return [columns[name] for name in sorted(key.columns, key=name_bytes)]
+    return [_column_cells(name, batch.column(name), key.form) for name in key.columns]
+
+
+def _hash(
+    columns: list[Cells], count: int, secret: Secret | None, domain: bytes
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    """Leaf hashes of rows of these cells, and which rows have a cell that is not null."""
+    prefix = _LEAF_PREFIX if secret is None else b""
+    packed = pack(columns, count=count, prefix=prefix)
+    # A row of nulls is nothing but their tags.
+    has_values = np.diff(packed.offsets) > len(prefix) + len(columns)
+    if secret is None:
+        return hash_slices(packed.data, packed.offsets), has_values
+    return hash_salted(packed, secret=secret, domain=domain), has_values

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from wherefrom.statements.digests import primary_digest
 from wherefrom.statements.kinds import CORRECTION
-from wherefrom.statements.openlineage import Dataset, Event, event_kind_of, read_event
+from wherefrom.statements.openlineage import FINGERPRINT_FACET, Dataset, Event, event_kind_of, read_event
 from wherefrom.statements.statement import Statement
 
 VersionId = tuple[str, str, str]
@@ -33,18 +34,22 @@ class TracedEdge:
 class Graph:
     """What the statements say, before any question.
 
-    `digests` holds every digest known of a version, `inputs` run id, namespace and name of all that runs used.
+    `digests` holds every digest known of a version, `inputs` run id, namespace and name of all that runs used,
+    `records` the identity objects that statements give of fingerprints of rows, by id, as they stand there.
     """
 
     edges: dict[tuple[str, VersionId, str], TracedEdge] = field(default_factory=dict)
     digests: dict[VersionId, dict[str, str]] = field(default_factory=dict)
     inputs: set[tuple[str, str, str]] = field(default_factory=set)
+    records: dict[str, Any] = field(default_factory=dict)
 
     def add(self, entry: int, run_id: str, relation: str, dataset: Dataset, digest: str, how: str) -> None:
         """Add an edge, unless it is there."""
         version = (dataset.namespace, dataset.name, digest)
         self.digests.setdefault(version, {}).update(dataset.digests)
         self.edges.setdefault((run_id, version, relation), TracedEdge(run_id, version, relation, how, entry))
+        if (digits := dataset.digests.get("wf-records-1")) and FINGERPRINT_FACET in dataset.facets:
+            self.records.setdefault(digits, dataset.facets[FINGERPRINT_FACET].get("records"))
         if relation == "used":
             self.inputs.add((run_id, dataset.namespace, dataset.name))
 

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from wherefrom.errors import FormatError, MismatchError, SignatureError, WherefromError
 from wherefrom.merkle import hash_leaf, verify_inclusion
@@ -41,12 +42,14 @@ class Verdict(Findings):
         checkpoint: None unless its signature verified.
         subject: the version that the evidence is about; None unless the answer verified.
         versions: every digest of every version in the answer.
+        records: identity objects of fingerprints of rows by their id, as statements give them; not checked.
     """
 
     checkpoint: Checkpoint | None = None
     signed_by: str = ""
     subject: VersionId | None = None
     versions: dict[VersionId, dict[str, str]] = field(default_factory=dict)
+    records: dict[str, Any] = field(default_factory=dict)
     edges: list[TracedEdge] = field(default_factory=list)
     received: tuple[datetime, datetime] | None = None
     report: str = ""
@@ -212,6 +215,7 @@ def _check_answer(verdict: Verdict, read: list[_Read], evidence: Statement) -> N
             raise MismatchError("the answer's versions are not those that its edges lead to")
         verdict.subject = subject
         verdict.versions = {version: graph.digests.get(version, {}) for version in versions}
+        verdict.records = graph.records
         verdict.edges = sorted(edges, key=lambda edge: (edge.entry, edge.version))
         runs = len({edge.run_id for edge in edges})
         said.append(f"versions: {len(versions)}, runs: {runs}, edges: {len(edges)}")

@@ -159,7 +159,7 @@ _INNER = [
 _KEYS = [kind for kind in _INNER if not pa.types.is_null(kind.type)]
 
 
-def _nested(inner: st.SearchStrategy[Kind]) -> st.SearchStrategy[Kind]:
+def nested(inner: st.SearchStrategy[Kind]) -> st.SearchStrategy[Kind]:
     makers = st.sampled_from([pa.list_, pa.large_list, pa.list_view, pa.large_list_view])
     names = st.dictionaries(texts, inner, max_size=3)
     return (
@@ -170,7 +170,7 @@ def _nested(inner: st.SearchStrategy[Kind]) -> st.SearchStrategy[Kind]:
     )
 
 
-kinds = st.sampled_from(FLAT_KINDS) | st.recursive(st.sampled_from(_INNER), _nested, max_leaves=4)
+kinds = st.sampled_from(FLAT_KINDS) | st.recursive(st.sampled_from(_INNER), nested, max_leaves=4)
 
 
 @dataclass(frozen=True)

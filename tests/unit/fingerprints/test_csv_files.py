@@ -135,10 +135,25 @@ def test_a_file_is_read_at_most_twice(path, monkeypatch):
     assert len(opened) == 2
 
 
-def test_a_broken_row_late_in_a_large_file_is_named(path):
-    path.write_bytes(b"a,b\n" + b"1,2\n" * 200_000 + b"3\n" + b"1,2\n" * 200_000)
-    with pytest.raises(FormatError, match=r"table\.csv' line 200002: 1 field, expected 2"):
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        (b"3\n", "line 1000001: 1 field, expected 2"),
+        (b"3,4,5\n", "line 1000001: 3 fields, expected 2"),
+        (b"3,caf\xe9\n", "line 1000001: not UTF-8 at byte 6 of the line"),
+        (b'3,"4\n', "line 1000101: unexpected end of data"),
+    ],
+)
+def test_a_broken_row_late_in_a_large_file_is_named(path, row, message):
+    path.write_bytes(b"a,b\n" + b"1,2\n" * 999_999 + row + b"1,2\n" * 100)
+    with pytest.raises(FormatError) as caught:
         fingerprint_records(path)
+    assert str(caught.value) == f"'{path}' {message}"
+
+
+def test_one_late_text_among_numbers_makes_a_column_of_text(path):
+    path.write_bytes(b"a,b\n" + b"1,2\n" * 1_000_000 + b"x,2\n")
+    assert [column.type.kind for column in fingerprint_records(path).columns] == ["text", "number"]
 
 
 @pytest.mark.parametrize(

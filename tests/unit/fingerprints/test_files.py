@@ -1,11 +1,12 @@
 import hashlib
 import os
 import socket
+import threading
 
 import pytest
 
 from wherefrom.errors import FormatError, NotFoundError, UnavailableError
-from wherefrom.fingerprints import FileEntry, files, fingerprint_entries, fingerprint_files, read_file_entries
+from wherefrom.fingerprints import FileEntry, file_digests, fingerprint_entries, fingerprint_files, read_file_entries
 
 
 @pytest.fixture
@@ -54,8 +55,28 @@ def test_large_and_small_files_are_read_alike(folder, monkeypatch):
     (folder / "large-1").write_bytes(os.urandom(700_000))
     (folder / "large-2").write_bytes(os.urandom(300_000))
     in_threads = fingerprint_files(folder)
-    monkeypatch.setattr(files, "_IN_LINE_BYTES", 2**40)
+    monkeypatch.setattr(file_digests, "_IN_LINE_BYTES", 2**40)
     assert fingerprint_files(folder) == in_threads
+
+
+def test_a_file_that_is_read_ahead_is_read_alike(folder, monkeypatch):
+    (folder / "large").write_bytes(os.urandom(70_001))
+    plain, threads = fingerprint_files(folder / "large"), threading.active_count()
+    monkeypatch.setattr(file_digests, "_AHEAD_FROM_BYTES", 1)
+    for size in (70_000, 70_001, 1_000, 1 << 20):
+        monkeypatch.setattr(file_digests, "_AHEAD_BUFFER_BYTES", size)
+        assert fingerprint_files(folder / "large") == plain
+    read = os.readv
+
+    def read_and_write(descriptor, buffers):
+        with (folder / "large").open("ab") as file:
+            file.write(b"!")
+        return read(descriptor, buffers)
+
+    monkeypatch.setattr(os, "readv", read_and_write)
+    with pytest.raises(UnavailableError, match="changed while it was read"):
+        fingerprint_files(folder / "large")
+    assert threading.active_count() == threads
 
 
 def test_links_count_as_what_they_lead_to(folder, tmp_path):

@@ -17,6 +17,8 @@ from wherefrom.fingerprints import FORMATS, table_format
         ("a.snappy.parquet", "parquet"),
         ("a.feather", "arrow"),
         ("a.arrows", "arrow"),
+        ("a.orc", "orc"),
+        ("a.orc.gz", None),
         ("a.parquet.gz", None),
         ("a.zip", None),
         (".csv", None),

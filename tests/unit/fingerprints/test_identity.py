@@ -14,7 +14,15 @@ NESTED = list_of(struct_of((Column("b", NUMBER), Column("a", map_of(TEXT, Logica
 RECORDS = RecordsFingerprint(3, (Column("a", NUMBER), Column("é", NESTED)), ROOT)
 FILES = FilesFingerprint(2, 10, ROOT)
 KEYS = KeyCommitment("0f" * 32, (Column("a", NUMBER),), 2, 1, ROOT)
-EACH = pytest.mark.parametrize("fingerprint", [RECORDS, FILES, KEYS], ids=lambda value: value.ALGORITHM)
+SALT = "hmac-sha256:" + "ab" * 32
+PRIVATE = RecordsFingerprint(3, (Column("a", NUMBER),), ROOT, order="sequence", salt=SALT)
+TEXT_KEYS = KeyCommitment("0f" * 32, (Column("a", TEXT),), 2, 1, ROOT, "text", SALT)
+NO_KEYS = KeyCommitment("0f" * 32, (Column("a", LogicalType("null")),), 0, 1, EMPTY_ROOT, "document")
+EACH = pytest.mark.parametrize(
+    "fingerprint",
+    [RECORDS, FILES, KEYS, PRIVATE, TEXT_KEYS, NO_KEYS],
+    ids=["records", "files", "keys", "private records in sequence", "private keys of text", "no keys"],
+)
 
 
 @EACH
@@ -56,8 +64,16 @@ def test_every_member_counts_and_no_other_is_known(fingerprint):
 @pytest.mark.parametrize(
     ("fingerprint", "member", "value", "message"),
     [
-        (RECORDS, "order", "given", "order is 'given', this version knows 'sorted' only"),
+        (RECORDS, "order", "given", "order is 'given', this version knows sorted, sequence"),
+        (RECORDS, "order", ["sorted"], r"order is \['sorted'\]"),
         (RECORDS, "salt", {"scheme": "x"}, "salt is"),
+        (RECORDS, "salt", None, "salt is None"),
+        (RECORDS, "salt", "", "salt is ''"),
+        (RECORDS, "salt", "00" * 32, r"expected none or hmac-sha256:<64 hex digits>"),
+        (RECORDS, "salt", "hmac-sha256:" + "00" * 31, "salt is"),
+        (RECORDS, "salt", "hmac-sha256:" + "AA" * 32, "salt is"),
+        (RECORDS, "salt", "hmac-sha512:" + "00" * 32, "salt is"),
+        (RECORDS, "salt", "hmac-sha256:" * 2 + "00" * 32, "salt is"),
         (RECORDS, "type", "wf-records-2", "type is 'wf-records-2'"),
         (RECORDS, "rows", -1, "rows is -1"),
         (RECORDS, "rows", True, "rows is True"),
@@ -84,7 +100,12 @@ def test_every_member_counts_and_no_other_is_known(fingerprint):
         (FILES, "order", "sorted", "knows 'path' only"),
         (FILES, "files", 0, "not that of the empty tree"),
         (FILES, "bytes", "10", "bytes is '10'"),
-        (KEYS, "form", "url", "form is 'url', this version knows 'exact' only"),
+        (KEYS, "form", "hash", "form is 'hash', this version knows exact, text, url, document"),
+        (KEYS, "form", "text", "form 'text' has key column 'a' of type number, expected text"),
+        (KEYS, "form", "url", "form 'url' has key column 'a' of type number, expected text"),
+        (KEYS, "form", "document", "form 'document' has key column 'a' of type number, expected binary"),
+        (KEYS, "order", "sequence", "order is 'sequence', this version knows 'sorted' only"),
+        (KEYS, "salt", "hmac-sha256:", "salt is 'hmac-sha256:'"),
         (KEYS, "records", "00", "records is '00'"),
         (KEYS, "columns", [], "at least one key column"),
     ],
@@ -92,6 +113,13 @@ def test_every_member_counts_and_no_other_is_known(fingerprint):
 def test_a_wrong_member_is_named(fingerprint, member, value, message):
     with pytest.raises(FormatError, match=message):
         type(fingerprint).from_json({**fingerprint.to_json(), member: value})
+
+
+def test_a_form_is_of_one_column():
+    two = [{"name": "a", "type": "text"}, {"name": "b", "type": "text"}]
+    with pytest.raises(FormatError, match="form 'text' has 2 key columns, expected one"):
+        KeyCommitment.from_json({**KEYS.to_json(), "form": "text", "columns": two})
+    assert KeyCommitment.from_json({**KEYS.to_json(), "columns": two}).form == "exact"
 
 
 def test_an_empty_folder_has_no_bytes():

@@ -3,8 +3,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from wherefrom.errors import FormatError, NotFoundError
+from wherefrom.errors import FormatError, NotFoundError, UnavailableError
 from wherefrom.fingerprints import fingerprint_records
+from wherefrom.fingerprints.sources import open_table
 
 TABLE = pa.table({"id": [3, 1, 2, 1], "year": [2013, 2014, 2013, 2014], "name": ["c", "a", None, "a"]})
 
@@ -29,6 +30,14 @@ def test_how_the_file_is_written_does_not_matter(tmp_path):
     ):
         write(tmp_path / f"{index}.parquet", TABLE.take([index, *({0, 1, 2, 3} - {index})]), **options)
     assert ids(*sorted(tmp_path.iterdir())) == ids(TABLE)
+    assert fingerprint_records(tmp_path / "0.parquet").read_options == {"format": "parquet"}
+
+
+def test_a_large_row_group_is_read_in_batches(tmp_path):
+    write(tmp_path / "a.parquet", pa.table({"a": range(200_000)}), row_group_size=200_000)
+    sizes = [batch.num_rows for batch in open_table(tmp_path / "a.parquet").iter_batches()]
+    assert sum(sizes) == 200_000
+    assert max(sizes) <= 2**16
 
 
 def test_a_folder_is_one_table_whatever_the_parts_machine_types(tmp_path):
@@ -59,16 +68,60 @@ def test_values_in_folder_names_are_columns(tmp_path):
     assert ids(by_name) == ids(TABLE.set_column(2, "name", pa.array(["a/b", "1", None, "1"])))
 
 
-def test_parts_with_other_columns_or_types_are_refused_by_name(tmp_path):
+def test_parts_with_other_columns_are_refused_naming_both_files_and_the_column(tmp_path):
     write(tmp_path / "a.parquet", TABLE)
+    write(tmp_path / "b.parquet", TABLE)
+    assert fingerprint_records(tmp_path).rows == 8
     write(tmp_path / "b.parquet", TABLE.drop_columns(["name"]))
-    with pytest.raises(FormatError, match="column 'name' is not in all parts of the table"):
+    with pytest.raises(FormatError, match=r"b\.parquet' has no column 'name', and '.*a\.parquet' has;"):
         fingerprint_records(tmp_path)
-    write(tmp_path / "b.parquet", TABLE.set_column(0, "id", pa.array(["x"] * 4)))
-    with pytest.raises(FormatError, match="column 'id': holds text where it held number before"):
+    write(tmp_path / "b.parquet", TABLE.append_column("new", TABLE["id"]))
+    with pytest.raises(FormatError, match=r"a\.parquet' has no column 'new', and '.*b\.parquet' has;"):
         fingerprint_records(tmp_path)
+    write(tmp_path / "b.parquet", TABLE)
+    write(tmp_path / "key=1" / "c.parquet", TABLE)
+    with pytest.raises(FormatError, match=r"a\.parquet' has no column 'key', and '.*c\.parquet' has;"):
+        fingerprint_records(tmp_path)
+
+
+def test_parts_with_other_types_are_refused_naming_both_files_and_the_column(tmp_path):
+    write(tmp_path / "a.parquet", TABLE)
+    write(tmp_path / "b.parquet", TABLE.set_column(0, "id", pa.array([None, None, "x", None])))
+    with pytest.raises(FormatError, match=r"column 'id' holds text in '.*b\.parquet', and number in '.*a\.parquet'"):
+        fingerprint_records(tmp_path)
+    # A column without values has no type, whatever the file's schema says.
     write(tmp_path / "b.parquet", TABLE.set_column(0, "id", pa.array([None] * 4, pa.string())))
     assert fingerprint_records(tmp_path).rows == 8
+    write(tmp_path / "a.parquet", TABLE.set_column(0, "id", pa.array([None] * 4, pa.int64())))
+    write(tmp_path / "b.parquet", TABLE.set_column(0, "id", pa.array(["x"] * 4)))
+    write(tmp_path / "c.parquet", TABLE.set_column(0, "id", pa.array([[1]] * 4)))
+    with pytest.raises(
+        FormatError, match=r"column 'id' holds list<number> in '.*c\.parquet', and text in '.*b\.parquet'"
+    ):
+        fingerprint_records(tmp_path)
+
+
+def test_parts_may_differ_in_columns_that_do_not_count(tmp_path):
+    write(tmp_path / "a.parquet", TABLE)
+    write(tmp_path / "b.parquet", TABLE.append_column("__index_level_0__", TABLE["id"]))
+    whole = fingerprint_records(tmp_path)
+    assert (whole.rows, whole.left_out) == (8, ("__index_level_0__",))
+    write(tmp_path / "b.parquet", TABLE.drop_columns(["name"]).set_column(1, "year", pa.array(["x"] * 4)))
+    with pytest.raises(FormatError, match="has no column 'name'"):
+        fingerprint_records(tmp_path)
+    assert fingerprint_records(tmp_path, columns=["id"]).rows == 8
+    with pytest.raises(FormatError, match="column 'year' holds text in"):
+        fingerprint_records(tmp_path, columns=["id", "year"])
+
+
+def test_a_part_that_changes_while_it_is_read_is_named(tmp_path):
+    write(tmp_path / "a.parquet", TABLE)
+    write(tmp_path / "b.parquet", TABLE)
+    table = open_table(tmp_path)
+    assert table.rows == 8
+    write(tmp_path / "b.parquet", TABLE.slice(1))
+    with pytest.raises(UnavailableError, match=r"b\.parquet' changed while it was read"):
+        list(table.iter_batches())
 
 
 def test_a_key_that_the_files_hold_too_is_refused(tmp_path):

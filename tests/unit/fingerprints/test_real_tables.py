@@ -4,12 +4,16 @@ import importlib.util
 import zipfile
 from pathlib import Path
 
+import datasets
+import deltalake
+import duckdb
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import pytest
+from pyarrow import orc
 
 from wherefrom.fingerprints import commit_keys, fingerprint_records
 
@@ -52,11 +56,22 @@ def test_every_road_leads_to_one_fingerprint(table, tmp_path):
     polars.write_parquet(tmp_path / "polars.parquet")
     polars.select(reversed(polars.columns)).write_ipc(tmp_path / "polars.arrow")
     pq.write_table(arrow, tmp_path / "arrow.parquet", row_group_size=5_000)
-    roads = [path, pandas, polars, polars.lazy(), arrow, *sorted(tmp_path.iterdir())]
-    rows, want = TABLES[path.name]
-    for road in roads:
-        fingerprint = fingerprint_records(road)
-        assert (fingerprint.rows, fingerprint.id) == (rows, want), road
+    # ORC has no type for a column without values.
+    orc.write_table(arrow.cast(pa.schema([_typed(field) for field in arrow.schema])), tmp_path / "arrow.orc")
+    deltalake.write_deltalake(tmp_path / "delta", arrow)
+    with duckdb.connect() as connection:
+        connection.register("flights", arrow)
+        roads = [path, pandas, polars, polars.lazy(), arrow, *sorted(tmp_path.iterdir())]
+        roads += [connection.table("flights"), connection.sql("SELECT * FROM flights ORDER BY random()")]
+        roads += [datasets.Dataset(datasets.table.InMemoryTable(arrow)), datasets.Dataset.from_pandas(pandas)]
+        rows, want = TABLES[path.name]
+        for road in roads:
+            fingerprint = fingerprint_records(road)
+            assert (fingerprint.rows, fingerprint.id) == (rows, want), road
+
+
+def _typed(field):
+    return pa.field(field.name, pa.string()) if pa.types.is_null(field.type) else field
 
 
 def test_one_cell_changed_anywhere_is_another_fingerprint(table):

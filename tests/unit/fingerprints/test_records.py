@@ -1,4 +1,5 @@
 import bisect
+import sys
 
 import duckdb
 import pyarrow as pa
@@ -6,8 +7,8 @@ import pytest
 from tests.reference import wf_records
 
 from wherefrom import merkle
-from wherefrom.errors import FormatError, InclusionError, NotFoundError
-from wherefrom.fingerprints import commit_keys, fingerprint_records, fingerprint_with_keys, pool, rows
+from wherefrom.errors import FormatError, InclusionError, MismatchError, NotFoundError, UnavailableError
+from wherefrom.fingerprints import Key, Secret, commit_keys, fingerprint_records, fingerprint_with_keys, pool, rows
 from wherefrom.merkle import EMPTY_ROOT
 
 TABLE = pa.table({"id": [3, 1, 2, 1], "name": ["c", "a", None, "a"]})
@@ -55,10 +56,11 @@ def test_progress_tells_rows_and_their_total(monkeypatch):
     monkeypatch.setattr(rows, "_CHUNK_BYTES", 1)
     told = []
     fingerprint_records(TABLE, progress=lambda done, total: told.append((done, total)))
-    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+    assert told == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4), (0, 4), (4, 4)]  # read, then sorted into the tree
     told.clear()
     fingerprint_records(TABLE.to_reader(), progress=lambda done, total: told.append((done, total)))
-    assert told[-1] == (4, None)
+    assert (4, None) in told
+    assert told[-1] == (4, 4)
 
 
 def test_an_error_in_progress_ends_the_reading():
@@ -101,7 +103,7 @@ def test_a_format_is_for_files_only(tmp_path):
         fingerprint_records(path)
     with pytest.raises(FormatError, match="unknown table format 'xls'; known: csv"):
         fingerprint_records(path, format="xls")
-    with pytest.raises(FormatError, match="is a folder; a folder is read as Parquet files, not as csv"):
+    with pytest.raises(FormatError, match=r"is a folder; a folder is read as Parquet files.*, not as csv"):
         fingerprint_records(tmp_path, format="csv")
     with pytest.raises(NotFoundError, match=r"no file or folder at '.*nothing\.csv'"):
         fingerprint_records(tmp_path / "nothing.csv")
@@ -164,3 +166,91 @@ def test_key_columns_must_be_there():
         commit_keys(TABLE, columns=["customer"])
     with pytest.raises(NotFoundError, match="key column 'name' is not among the columns chosen"):
         fingerprint_with_keys(TABLE, keys=[["name"]], columns=["id"])
+
+
+def test_keys_have_forms():
+    table = pa.table({"name": ["Ann  Lee", "ANN lee ", "Bo", None], "page": ["https://a/#x", "HTTPS://A", None, None]})
+    keys = [["name"], Key(("name",), "text"), Key(("page",), "url"), Key(("page",), "document")]
+    fingerprint, (exact, text, url, document) = fingerprint_with_keys(table, keys=keys)
+    assert fingerprint == fingerprint_records(table)
+    assert [(key.form, key.keys, key.keyless) for key in (exact, text, url, document)] == [
+        ("exact", 3, 1),
+        ("text", 2, 1),
+        ("url", 1, 2),
+        ("document", 2, 2),
+    ]
+    assert [str(key.columns[0].type) for key in (exact, text, url, document)] == ["text", "text", "text", "binary"]
+    normal = pa.table({"name": ["ann lee", "bo"]})
+    assert commit_keys(normal, columns=["name"], form="text").root == text.root
+    assert commit_keys(normal, columns=["name"]).root == text.root != exact.root
+    assert commit_keys(table, columns=["name"], form="text") == text
+    assert len({key.id for key in (exact, text, url, document)}) == 4
+
+
+def test_forms_only_see_values_that_rows_hold():
+    pages = pa.DictionaryArray.from_arrays(pa.array([1, None, 1], pa.int8()), pa.array(["no URL", "https://a"]))
+    assert commit_keys(pa.table({"page": pages}), columns=["page"], form="url").keys == 1
+    slices = pa.table({"page": pa.array(["no URL", "https://a", "no URL"]).slice(1, 1)})
+    assert commit_keys(slices, columns=["page"], form="url").keys == 1
+
+
+@pytest.mark.parametrize(
+    ("column", "form", "message"),
+    [
+        ([1, 2], "text", "column 'a': holds number; key form 'text' takes text"),
+        ([b"x"], "url", "column 'a': holds binary; key form 'url' takes text"),
+        ([["x"]], "document", "column 'a': holds list<text>; key form 'document' takes text or binary"),
+        (["https://a", "example.org/b"], "url", "column 'a': 'example.org/b' is not an absolute URL"),
+        (["x" * 1000], "url", "column 'a': '" + "x" * 200 + "…' is not an absolute URL"),
+    ],
+)
+def test_what_a_form_does_not_take_is_named(column, form, message, tmp_path):
+    table = pa.table({"a": column})
+    with pytest.raises(FormatError) as caught:
+        commit_keys(table, columns=["a"], form=form)
+    assert str(caught.value) == message
+    path = tmp_path / "a.arrow"
+    with pa.ipc.new_file(path, table.schema) as file:
+        file.write_table(table)
+    with pytest.raises(FormatError) as caught:
+        commit_keys(path, columns=["a"], form=form)
+    assert str(caught.value) == f"'{path}': {message}"
+
+
+def test_a_key_says_what_is_wrong_with_it_before_anything_is_read(monkeypatch):
+    with pytest.raises(FormatError, match="unknown key form 'hash'; known: exact, text, url, document"):
+        Key(("a",), "hash")
+    with pytest.raises(FormatError, match="key form 'text' takes one column, got 'a', 'b'"):
+        commit_keys("nowhere.csv", columns=["a", "b"], form="text")
+    with pytest.raises(FormatError, match="expected one or more different column names"):
+        Key((1,))
+    monkeypatch.setitem(sys.modules, "ada_url", None)
+    with pytest.raises(UnavailableError, match=r"pip install 'wherefrom\[url\]'"):
+        commit_keys("nowhere.csv", columns=["a"], form="url")
+    with pytest.raises(FormatError, match="unknown order 'given'; known: sorted, sequence"):
+        fingerprint_records("nowhere.csv", order="given")
+
+
+def test_a_sequence_is_the_tree_over_rows_as_they_come(monkeypatch):
+    monkeypatch.setattr(rows, "_CHUNK_BYTES", 1)
+    leaves = [row.tobytes() for row in rows.hash_rows_of(TABLE.to_batches()[0]).leaf_hashes]
+    sequence = fingerprint_records(TABLE, order="sequence")
+    assert (sequence.order, sequence.root) == ("sequence", merkle.root_of(leaves))
+    assert fingerprint_records(TABLE).root == merkle.root_of(sorted(leaves)) != sequence.root
+    assert fingerprint_records(TABLE.take([1, 0, 2, 3]), order="sequence").root != sequence.root
+    keys = commit_keys(TABLE, columns=["id"], order="sequence")
+    assert keys.root == commit_keys(TABLE, columns=["id"]).root
+    assert keys.records == sequence.id
+    empty = fingerprint_records(TABLE.slice(0, 0), order="sequence")
+    assert (empty.rows, empty.root) == (0, EMPTY_ROOT)
+
+
+def test_a_secret_makes_a_fingerprint_that_only_it_makes_again():
+    secret = Secret(bytes(range(32)))
+    private, (keys,) = fingerprint_with_keys(TABLE, keys=[["id"]], secret=secret)
+    assert private.salt == keys.salt == secret.scheme
+    assert fingerprint_records(TABLE.take([3, 2, 1, 0]), secret=secret) == private
+    assert fingerprint_records(TABLE, secret=Secret(bytes(32))).id != private.id != fingerprint_records(TABLE).id
+    assert (private.rows, keys.keys) == (4, 3)
+    with pytest.raises(MismatchError, match="the secret given is not the one that the fingerprint was made with"):
+        Secret(bytes(32)).verify_scheme(private.salt)

@@ -8,8 +8,19 @@ import pyarrow as pa
 import pytest
 from tests.reference import make_vectors, wf_files, wf_records
 
+from wherefrom.commitments.forms import text_form, url_form
+from wherefrom.commitments.secret import ROW
+from wherefrom.commitments.values import leaf_of
 from wherefrom.errors import FormatError
-from wherefrom.fingerprints import FileEntry, fingerprint_entries, fingerprint_files, fingerprint_records, records
+from wherefrom.fingerprints import (
+    FileEntry,
+    Key,
+    Secret,
+    fingerprint_entries,
+    fingerprint_files,
+    fingerprint_records,
+    records,
+)
 from wherefrom.fingerprints.cells import cells_of
 from wherefrom.fingerprints.packing import pack
 from wherefrom.fingerprints.sources import Table
@@ -94,16 +105,26 @@ def iter_rows(columns, rows=None):
 
 @pytest.fixture
 def fingerprint(monkeypatch):
-    def run(columns, rows=None, keys=()):
+    def run(columns, rows=None, keys=(), **options):
         table = Table(lambda: iter_rows(columns, rows), None)
         monkeypatch.setattr("wherefrom.fingerprints.sources.open_table", lambda *_, **__: table)
-        return records.fingerprint_with_keys(None, keys=keys)
+        return records.fingerprint_with_keys(None, keys=[as_key(key) for key in keys], **options)
 
     return run
 
 
-def reference_id(columns):
-    return wf_records.identifier(wf_records.identity(make_vectors.as_table(columns)))
+def as_key(key):
+    return Key(tuple(key["columns"]), key.get("form", "exact"))
+
+
+def options(case):
+    secret = Secret(bytes.fromhex(case["secret"])) if "secret" in case else None
+    return {"order": case.get("order", "sorted"), "secret": secret}
+
+
+def reference_id(columns, case=()):
+    how = make_vectors.options(dict(case))
+    return wf_records.identifier(wf_records.identity(make_vectors.as_table(columns), **how))
 
 
 @pytest.mark.parametrize("name", make_vectors.VECTORS)
@@ -121,25 +142,36 @@ def test_a_table_goes_step_by_step_to_its_id(case, fingerprint):
         cells = [cells_of(arrow_value(by_name[name][index])) for name in names]
         assert pack(cells, count=1).data.tobytes().hex() == row
 
-    whole, commitments = fingerprint(case["columns"], case.get("rows"), case.get("keys", ()))
+    how = options(case)
+    leaf_hashes = [
+        leaf_of(bytes.fromhex(row), salt=how["secret"] and how["secret"].salt_of(bytes.fromhex(row), ROW)).hex()
+        for row in want["rows"]
+    ]
+    assert (sorted(leaf_hashes) if how["order"] == "sorted" else leaf_hashes) == want["leaf_hashes"]
+
+    whole, commitments = fingerprint(case["columns"], case.get("rows"), case.get("keys", ()), **how)
     assert whole.to_json() == want["identity"]
     assert whole.id == want["id"]
-    assert [{"identity": item.to_json(), "id": item.id} for item in commitments] == want.get("keys", [])
+    found = [{"identity": item.to_json(), "id": item.id} for item in commitments]
+    assert found == [{"identity": item["identity"], "id": item["id"]} for item in want.get("keys", [])]
+    for item in [whole, *commitments]:
+        assert type(item).from_json(item.to_json()) == item
 
 
 @pytest.mark.parametrize("case", named(RECORDS["equal"]))
 def test_these_tables_are_one(case, fingerprint):
     one, other = case["columns"]
     assert one != other
-    assert fingerprint(one)[0].id == fingerprint(other)[0].id == reference_id(one) == reference_id(other)
+    ids = {fingerprint(columns, **options(case))[0].id for columns in (one, other)}
+    assert ids == {reference_id(one, case)} == {reference_id(other, case)}
 
 
 @pytest.mark.parametrize("case", named(RECORDS["different"]))
 def test_these_tables_are_two(case, fingerprint):
     one, other = case["columns"]
-    assert fingerprint(one)[0].id == reference_id(one)
-    assert fingerprint(other)[0].id == reference_id(other)
-    assert reference_id(one) != reference_id(other)
+    for columns in (one, other):
+        assert fingerprint(columns, **options(case))[0].id == reference_id(columns, case)
+    assert reference_id(one, case) != reference_id(other, case)
 
 
 @pytest.mark.parametrize("case", named(RECORDS["refused"]))
@@ -150,6 +182,38 @@ def test_these_tables_are_refused(case, fingerprint):
     if case["desc"] != "65 levels":  # the reference sets no limit
         with pytest.raises(ValueError):  # the reference has one error for all
             reference_id(case["columns"])
+
+
+@pytest.mark.parametrize("case", RECORDS["forms"], ids=lambda case: ascii(f"{case['form']} {case['text']}"))
+def test_a_form_makes_of_a_value_what_the_vectors_say(case):
+    for form in ({"text": text_form, "url": url_form}[case["form"]], getattr(wf_records, f"{case['form']}_form")):
+        if case["want"] is None:
+            with pytest.raises(ValueError):  # FormatError is one; the reference has one error for all
+                form(case["text"])
+        else:
+            assert form(case["text"]) == case["want"]
+
+
+@pytest.mark.parametrize("case", named(RECORDS["refused_keys"]))
+def test_these_keys_are_refused(case, fingerprint):
+    assert fingerprint(case["columns"])[0].rows == len(case["columns"][0]["values"])
+    with pytest.raises(FormatError):
+        fingerprint(case["columns"], keys=[case["key"]])
+    with pytest.raises(ValueError):
+        wf_records.key_identity(make_vectors.as_table(case["columns"]), case["key"]["columns"], case["key"]["form"])
+
+
+@pytest.mark.parametrize("case", named(RECORDS["secrets"]))
+def test_a_secret_reads_as_the_vectors_say(case, tmp_path):
+    path = tmp_path / "secret"
+    path.write_text(case["text"], encoding="ascii")
+    if case["want"] is None:
+        with pytest.raises(FormatError, match=r"is not a secret: expected one line 'wf-secret-1:'"):
+            Secret.read(path)
+    else:
+        secret = Secret.read(path)
+        assert secret.key.hex() == case["want"]["secret"]
+        assert secret.scheme == case["want"]["salt"]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "jsonl"])

@@ -8,29 +8,30 @@ import pyarrow as pa
 
 from wherefrom.errors import FormatError
 from wherefrom.fingerprints.sources.arrow_objects import empty_batch
-from wherefrom.fingerprints.sources.base import Table, unchanged
+from wherefrom.fingerprints.sources.base import Table
+from wherefrom.fingerprints.sources.places import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from wherefrom.fingerprints.sources.places import Place
 
 _FILE_MAGIC: Final = b"ARROW1"
 _FEATHER_1_MAGIC: Final = b"FEA1"
 
 
-def open_arrow(path: Path) -> Table:
+def open_arrow(place: Place) -> Table:
     """File and stream are told apart by their first bytes, as both are found under each of the suffixes."""
-    return Table(lambda: _iter_file(path), None, str(path))
+    return Table(lambda: _iter_file(place), None, place.name, {"format": "arrow", **place.read_options})
 
 
-def _iter_file(path: Path) -> Iterator[pa.RecordBatch]:
+def _iter_file(place: Place) -> Iterator[pa.RecordBatch]:
     try:
-        # Not a memory map: it would end the process if somebody cut the file short meanwhile.
-        with unchanged(path), pa.OSFile(str(path), "rb") as file:
+        with unchanged(place), place.open_arrow() as file:
             start = file.read(len(_FILE_MAGIC))
             file.seek(0)
             if start[:4] == _FEATHER_1_MAGIC:
-                raise FormatError(f"'{path}' is Feather version 1, expected version 2 or Arrow IPC")
+                raise FormatError(f"'{place.name}' is Feather version 1, expected version 2 or Arrow IPC")
             if start == _FILE_MAGIC:
                 with pa.ipc.open_file(file) as reader:
                     yield empty_batch(reader.schema)
@@ -41,4 +42,4 @@ def _iter_file(path: Path) -> Iterator[pa.RecordBatch]:
                     yield empty_batch(stream.schema)
                     yield from stream
     except (pa.ArrowException, UnicodeDecodeError) as error:
-        raise FormatError(f"'{path}' can't be read as Arrow IPC: {error}") from error
+        raise FormatError(f"'{place.name}' can't be read as Arrow IPC: {error}") from error

@@ -59,7 +59,9 @@ def _iter_reader(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def empty_batch(schema: pa.Schema) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays([pa.nulls(0, field.type) for field in schema], schema=schema)
+    # Of type null: Arrow can't make empty arrays of every type that it can have.
+    empty = pa.schema([field.with_type(pa.null()).with_nullable(True) for field in schema])
+    return pa.RecordBatch.from_arrays([pa.nulls(0)] * len(empty), schema=empty)
 
 
 def batch_without_columns(rows: int) -> pa.RecordBatch:

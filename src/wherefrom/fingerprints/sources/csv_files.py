@@ -13,13 +13,15 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from wherefrom.errors import FormatError
-from wherefrom.fingerprints.sources.base import Reread, Table, unchanged
+from wherefrom.fingerprints.sources.base import Reread, Table
 from wherefrom.fingerprints.sources.compressed import open_bytes
+from wherefrom.fingerprints.sources.places import unchanged
 from wherefrom.fingerprints.sources.text_columns import NULL_SPELLINGS, TextColumn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from wherefrom.fingerprints.sources.places import Place
 
 # Read and typed at a time; a row must fit.
 _BLOCK_BYTES: Final = 4 * 2**20
@@ -28,18 +30,18 @@ _BLOCK_BYTES: Final = 4 * 2**20
 _END_OF_FILE: Final = "\x00end of file\x00"
 
 
-def open_csv(path: Path) -> Table:
+def open_csv(place: Place) -> Table:
     """Comma-separated: UTF-8, one header line, fields quoted by " where needed, each column number, boolean or text."""
-    return _open(path, "csv", ",")
+    return _open(place, "csv", ",")
 
 
-def open_tsv(path: Path) -> Table:
+def open_tsv(place: Place) -> Table:
     """The same with tabs."""
-    return _open(path, "tsv", "\t")
+    return _open(place, "tsv", "\t")
 
 
-def _open(path: Path, name: str, delimiter: str) -> Table:
-    file = _DelimitedFile(path, delimiter)
+def _open(place: Place, name: str, delimiter: str) -> Table:
+    file = _DelimitedFile(place, delimiter)
     options = {
         "format": name,
         "delimiter": delimiter,
@@ -47,25 +49,26 @@ def _open(path: Path, name: str, delimiter: str) -> Table:
         "encoding": "utf-8",
         "headerLines": 1,
         "nullSpellings": list(NULL_SPELLINGS),
+        **place.read_options,
     }
-    return Table(file.iter_batches, None, str(path), options)
+    return Table(file.iter_batches, None, place.name, options)
 
 
 @dataclass
 class _DelimitedFile:
     """A file, and what is known of its columns so far: survives from one reading to the next."""
 
-    path: Path
+    place: Place
     delimiter: str
     columns: dict[str, TextColumn] = field(default_factory=dict)
 
     def iter_batches(self) -> Iterator[pa.RecordBatch]:
-        with unchanged(self.path):
+        with unchanged(self.place):
             names = self._read_header()
             if not self.columns:
                 self.columns = {name: TextColumn() for name in names}
             yield pa.RecordBatch.from_arrays([pa.nulls(0)] * len(names), names=names)
-            with open_bytes(self.path) as file:
+            with open_bytes(self.place) as file:
                 try:
                     yield from self._iter_typed(file, names)
                 except pa.ArrowInvalid as error:
@@ -99,7 +102,7 @@ class _DelimitedFile:
             ),
         )
         if reader.schema.names != names:
-            raise FormatError(f"'{self.path}' line 1: the header reads as {reader.schema.names} and as {names}")
+            raise FormatError(f"'{self.place.name}' line 1: the header reads as {reader.schema.names} and as {names}")
         last: pa.RecordBatch | None = None
         for batch in reader:
             if last is not None:
@@ -110,16 +113,16 @@ class _DelimitedFile:
         yield last.slice(0, last.num_rows - 1)
 
     def _read_header(self) -> list[str]:
-        with open_bytes(self.path) as file, self._parse(file) as rows:
+        with open_bytes(self.place) as file, self._parse(file) as rows:
             try:
                 names: list[str] | None = next(filter(None, rows), None)
             except (UnicodeDecodeError, csv.Error) as error:
                 self._explain(error, None)
         if names is None:
-            raise FormatError(f"'{self.path}' is empty, expected a header line with column names")
+            raise FormatError(f"'{self.place.name}' is empty, expected a header line with column names")
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise FormatError(f"'{self.path}' line 1: two columns are named {twice!r}")
+            raise FormatError(f"'{self.place.name}' line 1: two columns are named {twice!r}")
         return names
 
     @contextmanager
@@ -134,25 +137,25 @@ class _DelimitedFile:
     def _explain(self, error: Exception, width: int | None) -> NoReturn:
         """Find the line that can't be read."""
         if "straddling" in str(error):
-            raise FormatError(f"'{self.path}': a row is longer than {_BLOCK_BYTES // 2**20} MiB") from error
-        with open_bytes(self.path) as file:
+            raise FormatError(f"'{self.place.name}': a row is longer than {_BLOCK_BYTES // 2**20} MiB") from error
+        with open_bytes(self.place) as file:
             for number, line in enumerate(iter(partial(file.readline), b""), start=1):
                 try:
                     line.decode()
                 except UnicodeDecodeError as cause:
                     raise FormatError(
-                        f"'{self.path}' line {number}: not UTF-8 at byte {cause.start + 1} of the line"
+                        f"'{self.place.name}' line {number}: not UTF-8 at byte {cause.start + 1} of the line"
                     ) from error
-        with open_bytes(self.path) as file, self._parse(file) as rows:
+        with open_bytes(self.place) as file, self._parse(file) as rows:
             try:
                 for row in rows:
                     if row and width is not None and len(row) != width:
                         raise FormatError(
-                            f"'{self.path}' line {rows.line_num}: {_fields(len(row))}, expected {width}"
+                            f"'{self.place.name}' line {rows.line_num}: {_fields(len(row))}, expected {width}"
                         ) from error
             except csv.Error as cause:
-                raise FormatError(f"'{self.path}' line {rows.line_num}: {cause}") from error
-        raise FormatError(f"'{self.path}': {error}") from error
+                raise FormatError(f"'{self.place.name}' line {rows.line_num}: {cause}") from error
+        raise FormatError(f"'{self.place.name}': {error}") from error
 
 
 class _WithTail(io.RawIOBase):

@@ -12,34 +12,37 @@ import pyarrow as pa
 
 from wherefrom.errors import FormatError
 from wherefrom.fingerprints.sources.arrow_objects import batch_without_columns
-from wherefrom.fingerprints.sources.base import Reread, Table, unchanged
+from wherefrom.fingerprints.sources.base import Reread, Table
 from wherefrom.fingerprints.sources.compressed import open_bytes
 from wherefrom.fingerprints.sources.json_columns import JsonColumn
+from wherefrom.fingerprints.sources.places import unchanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from wherefrom.fingerprints.sources.places import Place
 
 _BLOCK_LINES: Final = 2**13
 _BYTE_ORDER_MARK: Final = b"\xef\xbb\xbf"
 
 
-def open_json_lines(path: Path) -> Table:
+def open_json_lines(place: Place) -> Table:
     """UTF-8, an object on each line that is not blank; a member that is absent is null."""
-    return Table(_JsonLinesFile(path).iter_batches, None, str(path))
+    options = {"format": "jsonl", "encoding": "utf-8", **place.read_options}
+    return Table(_JsonLinesFile(place).iter_batches, None, place.name, options)
 
 
 @dataclass
 class _JsonLinesFile:
     """A file, and what is known of its rows so far: survives from one reading to the next."""
 
-    path: Path
+    place: Place
     rows: JsonColumn = field(default_factory=lambda: JsonColumn("struct"))
 
     def iter_batches(self) -> Iterator[pa.RecordBatch]:
         is_misread = False
         is_empty = True
-        with unchanged(self.path), open_bytes(self.path) as file:
+        with unchanged(self.place), open_bytes(self.place) as file:
             for lines in _iter_blocks(file):
                 before = copy.deepcopy(self.rows)
                 try:
@@ -63,14 +66,18 @@ class _JsonLinesFile:
             try:
                 rows.read([_parse_line(line)])
             except json.JSONDecodeError as error:
-                return FormatError(f"'{self.path}' line {number}: no JSON: {error.msg} at character {error.colno}")
+                return FormatError(
+                    f"'{self.place.name}' line {number}: no JSON: {error.msg} at character {error.colno}"
+                )
             except UnicodeDecodeError as error:
-                return FormatError(f"'{self.path}' line {number}: not UTF-8 at byte {error.start + 1} of the line")
+                return FormatError(
+                    f"'{self.place.name}' line {number}: not UTF-8 at byte {error.start + 1} of the line"
+                )
             except RecursionError:
-                return FormatError(f"'{self.path}' line {number}: nested too deeply")
+                return FormatError(f"'{self.place.name}' line {number}: nested too deeply")
             except (ValueError, OverflowError, pa.ArrowException) as error:
-                return FormatError(f"'{self.path}' line {number}: {error}")
-        return FormatError(f"'{self.path}' lines {lines[0][0]} to {lines[-1][0]} can't be read together")
+                return FormatError(f"'{self.place.name}' line {number}: {error}")
+        return FormatError(f"'{self.place.name}' lines {lines[0][0]} to {lines[-1][0]} can't be read together")
 
 
 def _iter_blocks(file: IO[bytes]) -> Iterator[list[tuple[int, bytes]]]:

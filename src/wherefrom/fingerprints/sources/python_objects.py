@@ -14,7 +14,7 @@ import pyarrow as pa
 from wherefrom.errors import FormatError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from wherefrom.fingerprints.arrow import AnyArray
 
@@ -36,30 +36,43 @@ _FAMILIES: Final[tuple[tuple[tuple[type, ...], str], ...]] = (
 _MISSING: Final = frozenset({"NoneType", "NAType", "NaTType"})
 
 
-def objects_to_arrow(values: Any) -> AnyArray:
-    """Convert a numpy or pandas column of Python objects, in which None, NaN, NaT and NA mean that nothing is there.
+def objects_to_arrow(values: Any, *, nan_is_missing: bool = True) -> AnyArray:
+    """Convert a column of Python objects, in which None, NaT and NA mean that nothing is there.
+
+    So does NaN, by the habit of numpy and pandas, unless the caller knows better.
 
     Raises FormatError naming the types seen when they are not one type. Arrow alone would not: it takes bytes beside
     text for bytes, a time zone beside none for none, and cuts nanoseconds off.
     """
-    family, present = _examine(values)
+    family, present = _examine(values, nan_is_missing=nan_is_missing)
     if family == "datetime" and _have_nanoseconds(present):
-        return pa.array(values, pa.timestamp("ns", "UTC" if present[0].tzinfo else None), from_pandas=True)
+        return pa.array(values, pa.timestamp("ns", "UTC" if present[0].tzinfo else None), from_pandas=nan_is_missing)
     if family == "duration" and _have_nanoseconds(present):
-        return pa.array(values, pa.duration("ns"), from_pandas=True)
+        return pa.array(values, pa.duration("ns"), from_pandas=nan_is_missing)
     try:
-        return pa.array(values, from_pandas=True)
+        return pa.array(values, from_pandas=nan_is_missing)
     except OverflowError:
         if family != "integer":
             raise
-        return pa.array(values, pa.uint64(), from_pandas=True)
+        return pa.array(values, pa.uint64(), from_pandas=nan_is_missing)
 
 
-def _examine(values: Iterable[Any]) -> tuple[str | None, list[Any]]:
+def columns_to_batch(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> pa.RecordBatch:
+    """Columns of Python objects, in which a NaN is a value; FormatError naming the one that can't be converted."""
+    arrays = []
+    for name, values in zip(names, columns, strict=True):
+        try:
+            arrays.append(objects_to_arrow(values, nan_is_missing=False))
+        except (FormatError, pa.ArrowException, OverflowError, TypeError, ValueError) as error:
+            raise FormatError(f"column {name!r}: {error}") from error
+    return pa.RecordBatch.from_arrays(arrays, names=list(names))
+
+
+def _examine(values: Iterable[Any], *, nan_is_missing: bool = True) -> tuple[str | None, list[Any]]:
     """What the values are, None when there are none; and those that are not missing."""
     values = list(values)
     families = {kind: _family_of(kind) for kind in set(map(type, values)) if kind.__name__ not in _MISSING}
-    if len(set(families.values())) > 1:
+    if len(set(families.values())) > 1 and nan_is_missing:
         # A NaN is how pandas marks a missing value among objects of any type.
         values = [value for value in values if not (isinstance(value, float) and math.isnan(value))]
         families = {kind: families[kind] for kind in set(map(type, values)) if kind in families}

@@ -1,0 +1,10 @@
+"""Fingerprints of Spark DataFrames, made where the data is: the same ids as on one machine.
+
+Executors hash rows with the kernel of `wherefrom.fingerprints`, Spark sorts the hashes, executors fold them into
+compact ranges, the driver merges these. Executors need this package: docs/spark.md says how they get it. Importing this
+room imports nothing of Spark's.
+"""
+
+from wherefrom.spark.driver import fingerprint, fingerprint_with_keys
+
+__all__ = ["fingerprint", "fingerprint_with_keys"]
