@@ -55,8 +55,8 @@ def fingerprint_records(
 
     Args:
         source: path or URL of a CSV, TSV, JSON Lines, Parquet, ORC or Arrow file, of a folder of Parquet files, or of a
-            Delta table; `iceberg:` and the location of a metadata file; an Arrow table, record batch or reader; a pandas
-            or Polars frame, lazy frame or series; a numpy array of one or two dimensions; a table of deltalake,
+            Delta table; `iceberg:` and the location of a metadata file; an Arrow table, batch or reader; a pandas or
+            Polars frame, lazy frame or series; a numpy array of one or two dimensions; a table of deltalake,
             pyiceberg or Hugging Face's datasets; a DuckDB relation; `sql_table(…)`; or whatever offers the Arrow C
             stream interface. docs/sources.md says which extra each needs.
         columns: the ones that make up the table; all by default, but for those that pandas writes for an unnamed index.
