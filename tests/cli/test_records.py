@@ -70,6 +70,22 @@ def test_orders_secrets_and_key_forms_are_said_beside_the_digest(wherefrom, cust
     assert (status, "no secret at 'nowhere'" in err) == (2, True)
 
 
+def test_folders_and_urls_are_tables_when_that_is_meant(wherefrom, customers, archive):
+    records = str(fingerprint_records("customers.parquet"))
+    Path("parts").mkdir()
+    customers[:40].to_parquet("parts/a.parquet")
+    customers[40:].to_parquet("parts/b.parquet")
+    assert "wf-records-1" not in wherefrom("fingerprint", "parts")[1]
+    assert records in wherefrom("fingerprint", "parts", "--rows")[1]
+    url = (archive.root / "customers.parquet").as_uri()
+    status, out, _ = wherefrom("fingerprint", url)
+    assert (status, records in out, "sha256" in out) == (0, True, False)
+    assert wherefrom("prove", url, "--key", "customer_id=7", "-o", "proof")[0] == 0
+    status, _, err = wherefrom("fingerprint", "memory://nowhere/x.parquet")
+    assert status in (2, 3)
+    assert "nowhere/x.parquet" in err
+
+
 def test_leaves_are_kept_unless_that_is_not_wanted(wherefrom, customers, archive):
     wherefrom("fingerprint", "customers.parquet", "--no-keep")
     assert not (archive.folder / "leaves").exists()

@@ -37,6 +37,8 @@ pytestmark = [
     # pyspark 4 and pyspark 3.5 say these wherever they look for pandas, through which `mapInArrow` goes.
     pytest.mark.filterwarnings("ignore:PySpark does not yet fully support pandas:FutureWarning"),
     pytest.mark.filterwarnings("ignore:distutils Version classes are deprecated:DeprecationWarning"),
+    # pyspark 3.5 leaves the socket of each `collect` to the garbage collector.
+    pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning"),
 ]
 
 ROWS = 200_000
@@ -270,7 +272,9 @@ def test_types_that_differ_between_partitions_are_merged(spark, tmp_path):
     table = pa.table({"value": pa.array([None, [], [None], [1]], pa.list_(pa.int64()))})
     df = read(spark, table, tmp_path)
     assert wherefrom.spark.fingerprint(df.repartition(4)) == fingerprint_records(table)
-    assert wherefrom.spark.fingerprint(df.where("size(value) < 1")) == fingerprint_records(table.slice(1, 1))
+    assert wherefrom.spark.fingerprint(df.where("value IS NOT NULL AND size(value) = 0")) == fingerprint_records(
+        table.slice(1, 1)
+    )
 
 
 @pytest.mark.parametrize("rows", [0, 1, 70_000])

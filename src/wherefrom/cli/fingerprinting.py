@@ -13,7 +13,7 @@ from wherefrom.cli.output import mark, print_json, progress
 from wherefrom.cli.proving import write_whole
 from wherefrom.cli.recording import AsJson
 from wherefrom.cli.records import Leaves
-from wherefrom.cli.sets import Private, SecretFile, cache_of, find_secret, kept_trees, parse_size
+from wherefrom.cli.sets import Private, SecretFile, cache_of, find_secret, is_remote, kept_trees, parse_size
 from wherefrom.errors import NotFoundError
 from wherefrom.fingerprints import Key, fingerprint_files, fingerprint_with_keys, table_format
 
@@ -26,6 +26,7 @@ def fingerprint(
     paths: Annotated[list[str], typer.Argument(help="Files, folders, or URLs of tables.")],
     *,
     bytes_only: Annotated[bool, typer.Option("--files", help="Of the bytes only, not of a table's rows.")] = False,
+    rows: Annotated[bool, typer.Option("--rows", help="Of a folder's files as parts of one table, too.")] = False,
     keys: Annotated[
         list[str] | None,
         typer.Option("--key", help="Also commit to the keys in COLUMN, or A,B, or FORM:COLUMN (text, url, document)."),
@@ -63,7 +64,7 @@ def fingerprint(
     results = []
     for path in paths:
         result = _bytes_of(path, use_cache=cache)
-        if not bytes_only and ("://" in path or table_format(Path(path))):
+        if not bytes_only and (rows or is_remote(path) or table_format(path) or Path(path, "_delta_log").is_dir()):
             result |= _rows_of(path, result["digests"], options)
         results.append(result)
         if not as_json:
@@ -82,7 +83,7 @@ def _write_manifest(manifest: Path, paths: list[str], *, use_cache: bool) -> Non
 
 
 def _bytes_of(path: str, *, use_cache: bool) -> dict[str, Any]:
-    if "://" in path:  # only its rows are read
+    if is_remote(path):  # only its rows are read
         return {"path": path, "digests": {}}
     if not Path(path).exists():
         raise NotFoundError(f"no file {path}")
@@ -94,7 +95,7 @@ def _bytes_of(path: str, *, use_cache: bool) -> dict[str, Any]:
 
 def _rows_of(path: str, digests: dict[str, str], options: dict[str, Any]) -> dict[str, Any]:
     with progress(f"fingerprinting {path}", "rows") as bar:
-        records, commitments = fingerprint_with_keys(path if "://" in path else Path(path), progress=bar, **options)
+        records, commitments = fingerprint_with_keys(path, progress=bar, **options)
     result: dict[str, Any] = {
         "digests": {**digests, **dict([records.digest])},
         "rows": records.rows,

@@ -14,7 +14,7 @@ from wherefrom.cli.app import EXIT_FALSE, app
 from wherefrom.cli.output import mark, print_json, say
 from wherefrom.cli.proving import write_whole
 from wherefrom.cli.recording import AsJson
-from wherefrom.cli.sets import Private, SecretFile, find_secret, open_tree, parse_asked, to_form
+from wherefrom.cli.sets import Private, SecretFile, find_secret, is_readable, open_tree, parse_asked, to_form
 from wherefrom.commitments import RecordsFingerprint, Secret
 from wherefrom.commitments.proof import Proof, format_proof, format_row
 from wherefrom.errors import FormatError, MismatchError
@@ -196,7 +196,7 @@ def _compare(
     if rows and not found["same"] and names[0].keys() == names[1].keys():
         from wherefrom.fingerprints.compare import compare_rows
 
-        readable = [what if "://" in what or Path(what).exists() else None for what in sources]
+        readable = [what if is_readable(what) else None for what in sources]
         found |= compare_rows(*trees, sources=readable, key=key, samples=samples, secret=secret)
     return found
 

@@ -56,6 +56,16 @@ def find_secret(path: Path | None, *, is_private: bool) -> Secret | None:
     return Secret.obtain(Archive.find(Path.cwd()).folder / "secrets" / "records") if is_private else None
 
 
+def is_remote(what: str) -> bool:
+    """Whether it is a URL or the metadata of an Iceberg table: rows and no bytes of a file here."""
+    return "://" in what or what.startswith("iceberg:")
+
+
+def is_readable(what: str) -> bool:
+    """Whether it says where data lies, rather than naming what is recorded."""
+    return is_remote(what) or Path(what).exists()
+
+
 def cache_of() -> StatCache | None:
     """Where digests of files seen before are kept: in the project's archive; None outside of a project."""
     try:
@@ -78,7 +88,7 @@ def open_tree(
         if trees is None:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="wherefrom-"))
             trees = KeptTrees(Path(folder))
-        if "://" in what or Path(what).exists():
+        if is_readable(what):
             wanted = _fingerprint(what, trees, key, secret)
         else:
             wanted = _find(trees, _recorded_id(what, trees), key)
@@ -86,11 +96,10 @@ def open_tree(
 
 
 def _fingerprint(what: str, trees: KeptTrees, key: Key | None, secret: Secret | None) -> str:
-    source = what if "://" in what else Path(what)
     keys = [key] if key else []
     with progress(f"fingerprinting {what}", "rows") as bar:
         records, commitments = fingerprint_with_keys(
-            source, keys=keys, secret=secret, keep=trees, keep_at_most=_EVERYTHING, progress=bar
+            what, keys=keys, secret=secret, keep=trees, keep_at_most=_EVERYTHING, progress=bar
         )
     return str(commitments[0] if key else records)
 

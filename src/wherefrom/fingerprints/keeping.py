@@ -46,15 +46,16 @@ class Building:
     def __enter__(self) -> Self:
         with _translated(self.trees.folder):
             self.trees.folder.mkdir(parents=True, exist_ok=True)
-            _remove_abandoned(self.trees.folder)
-            # Locked under a name that nobody cleans up yet, else another process could take it for abandoned.
-            self._folder.mkdir()
-            try:
-                self._lock = os.open(self._folder / _LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-                fcntl.flock(self._lock, fcntl.LOCK_EX)
-            except BaseException:
-                self._remove()
-                raise
+            # One process at a time begins or clears up, so that none takes what another just begins for abandoned.
+            with _locked(self.trees.folder):
+                _remove_abandoned(self.trees.folder)
+                self._folder.mkdir()
+                try:
+                    self._lock = os.open(self._folder / _LOCK_FILE, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+                    fcntl.flock(self._lock, fcntl.LOCK_EX)
+                except BaseException:
+                    self._remove()
+                    raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -165,9 +166,7 @@ def _remove_abandoned(folder: Path) -> None:
         try:
             lock = os.open(path / _LOCK_FILE, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
-            # Being made or removed by another process at this moment, or killed in between: empty, and removed as such.
-            with contextlib.suppress(OSError):
-                path.rmdir()
+            shutil.rmtree(path, ignore_errors=True)  # somebody is removing it, or was killed before the end of that
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -177,6 +176,16 @@ def _remove_abandoned(folder: Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         finally:
             os.close(lock)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -67,7 +67,8 @@ def fingerprint_records(
             guesses of rows. Another secret gives another fingerprint.
         memory_bytes: about what this takes beyond the libraries it needs. Each row is 32 bytes, half of the memory is
             for them, and those that don't fit wait in a temporary file: in the folder for such files, or in `keep`.
-        keep: the folder that keeps the tree, for proofs and comparisons that don't read the data again.
+        keep: the folder that keeps the tree, for proofs and comparisons that don't read the data again. Of a folder of
+            Parquet files whose tree is kept, only files that were added since are read.
         keep_at_most: bytes of leaves, 32 for each row, above which a tree is not kept; None for no bound.
         progress: told of rows, twice: while they are read, and from 0 on again while their tree is made.
 
@@ -251,6 +252,8 @@ class _Reading:
         self.rows = before.fingerprint.rows
         for identity, collector in zip(before.identities, collectors, strict=True):
             add_kept(identity, collector, trees=before.trees)
+        if self.progress is not None:
+            self.progress(self.rows, self.table.rows)
         keyless = self._read(collectors, added) if added else [0] * len(self.keys)
         return [new + old.keyless for new, old in zip(keyless, before.commitments, strict=True)]
 

@@ -13,7 +13,7 @@ from wherefrom.commitments.logical import parse_type
 from wherefrom.errors import FormatError, UnavailableError, WherefromError
 from wherefrom.fingerprints import Key
 from wherefrom.merkle import HASH_SIZE, CompactRange
-from wherefrom.spark.frames import DataFrame, check_frame, check_types, translated_errors
+from wherefrom.spark.frames import DataFrame, check_frame, check_types, read_fields, translated_errors
 from wherefrom.version import __version__
 
 if TYPE_CHECKING:
@@ -64,12 +64,14 @@ def fingerprint_with_keys(
 
     check_frame(df)
     # A table of the same columns without rows: options mean, and are refused, what they are on one machine.
-    empty = pa.table([pa.nulls(0)] * len(df.columns), names=df.columns)
+    fields = read_fields(df)
+    all_names = [name for name, _ in fields]
+    empty = pa.table([pa.nulls(0)] * len(all_names), names=all_names)
     frame, key_frames = on_one_machine(empty, keys=keys, columns=columns, secret=secret)
     names = [column.name for column in frame.columns]
-    check_types(df, names)
+    check_types(field for field in fields if field[0] in names)
     plan = Plan(tuple(names), tuple(map(Key.of, keys)), secret, _bucket_count(df))
-    with translated_errors(), _sorted_leaves(_narrowed(df, names), plan) as leaves:
+    with translated_errors(), _sorted_leaves(_narrowed(df, all_names, names), plan) as leaves:
         seen = _count(leaves, plan)
         roots = _fold(leaves, plan, seen.counts)
     rows, root = roots[0]
@@ -100,12 +102,12 @@ def _bucket_count(df: DataFrame) -> int:
     return max(1, min(_BUCKETS_PER_PARTITION * count, _MAX_BUCKETS))
 
 
-def _narrowed(df: DataFrame, names: list[str]) -> DataFrame:
+def _narrowed(df: DataFrame, all_names: list[str], names: list[str]) -> DataFrame:
     """The chosen columns, in this order. Names that Spark would take apart, or not tell from others, become numbers."""
     if not names:
         return df.selectExpr("0 AS nothing")
-    places = [f"c{df.columns.index(name)}" for name in names]
-    return df.toDF(*(f"c{place}" for place in range(len(df.columns)))).select(*places)
+    places = [f"c{all_names.index(name)}" for name in names]
+    return df.toDF(*(f"c{place}" for place in range(len(all_names)))).select(*places)
 
 
 @contextmanager

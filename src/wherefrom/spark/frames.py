@@ -30,8 +30,6 @@ class DataFrame(Protocol):
     """`pyspark.sql.DataFrame`, as far as it is used."""
 
     @property
-    def columns(self) -> list[str]: ...
-    @property
     def isStreaming(self) -> bool: ...  # noqa: N802  # Spark's name
     @property
     def schema(self) -> Any: ...
@@ -64,12 +62,16 @@ def check_frame(df: object) -> None:
         )
 
 
-def check_types(df: DataFrame, names: Iterable[str]) -> None:
-    """Raises FormatError naming the first of these columns that has a type without a canonical form."""
+def read_fields(df: DataFrame) -> list[tuple[str, object]]:
+    """Names of the columns, which may repeat, and their types as in Spark's JSON schemas."""
     with translated_errors():
-        fields = {field["name"]: field["type"] for field in df.schema.jsonValue()["fields"]}
-    for name in names:
-        _check_type(fields[name], path=f"column {name!r}")
+        return [(field["name"], field["type"]) for field in df.schema.jsonValue()["fields"]]
+
+
+def check_types(fields: Iterable[tuple[str, object]]) -> None:
+    """Raises FormatError naming the first column that has a type without a canonical form."""
+    for name, kind in fields:
+        _check_type(kind, path=f"column {name!r}")
 
 
 @contextmanager

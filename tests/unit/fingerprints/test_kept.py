@@ -283,6 +283,24 @@ def test_of_two_at_once_the_second_leaves_what_the_first_published(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [trees.path_of(identity).name]
 
 
+def test_what_was_left_while_it_was_removed_is_cleared_up_too(tmp_path):
+    left = tmp_path / ".building-0" / "0"
+    left.mkdir(parents=True)
+    (left / "1").write_bytes(bytes(32))  # the lock was removed before it
+    fingerprint = fingerprint_records(pa.table({"a": [1]}), keep=tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [KeptTrees(tmp_path).path_of(fingerprint).name]
+
+
+def test_many_at_once_do_not_disturb_one_another(tmp_path):
+    program = (
+        "import sys, pyarrow as pa\nfrom wherefrom.fingerprints import fingerprint_records\n"
+        "for value in range(20): fingerprint_records(pa.table({'a': [value]}), keep=sys.argv[1])"
+    )
+    children = [subprocess.Popen([sys.executable, "-W", "error", "-c", program, str(tmp_path)]) for _ in range(3)]
+    assert [child.wait() for child in children] == [0, 0, 0]
+    assert len(list(KeptTrees(tmp_path))) == len(list(tmp_path.iterdir())) == 20
+
+
 def test_both_kinds_of_identity_are_kept_in_one_folder(kept):
     trees, fingerprint, commitment = kept
     assert {type(tree) for tree in trees} == {RecordsFingerprint, KeyCommitment}

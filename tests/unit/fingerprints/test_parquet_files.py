@@ -1,9 +1,11 @@
+import os
+
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from wherefrom.errors import FormatError, NotFoundError, UnavailableError
+from wherefrom.errors import FormatError, NotFoundError, UnavailableError, WherefromError
 from wherefrom.fingerprints import fingerprint_records
 from wherefrom.fingerprints.sources import open_table
 
@@ -55,6 +57,32 @@ def test_a_folder_is_one_table_whatever_the_parts_machine_types(tmp_path):
     assert fingerprint_records(folder, format="parquet").rows == 4
     folder.rename(tmp_path / "parts.parquet")
     assert ids(tmp_path / "parts.parquet") == ids(TABLE)
+
+
+def test_links_are_followed_and_one_that_leads_nowhere_is_no_smaller_table(tmp_path):
+    write(tmp_path / "elsewhere" / "b.parquet", TABLE.slice(1))
+    write(tmp_path / "parts" / "a.parquet", TABLE.slice(0, 1))
+    (tmp_path / "parts" / "more").symlink_to(tmp_path / "elsewhere")
+    assert ids(tmp_path / "parts") == ids(TABLE)
+    (tmp_path / "elsewhere" / "b.parquet").rename(tmp_path / "elsewhere" / "c.parquet")
+    (tmp_path / "parts" / "d.parquet").symlink_to(tmp_path / "elsewhere" / "b.parquet")
+    with pytest.raises(WherefromError, match=r"d\.parquet"):
+        fingerprint_records(tmp_path / "parts")
+
+
+def test_a_folder_that_can_not_be_listed_is_no_smaller_table(tmp_path, monkeypatch):
+    write(tmp_path / "a.parquet", TABLE)
+    write(tmp_path / "sub" / "b.parquet", TABLE)
+    real = os.open
+
+    def refuse(path, *args, **kwargs):
+        if str(path).endswith("sub"):
+            raise PermissionError(13, "Permission denied", path)
+        return real(path, *args, **kwargs)
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(UnavailableError, match="sub"):
+        fingerprint_records(tmp_path)
 
 
 def test_values_in_folder_names_are_columns(tmp_path):

@@ -231,6 +231,22 @@ def test_a_folder_of_a_store_is_one_table(memory):
         fingerprint_records("memory://data/trips")
 
 
+def test_a_folder_that_can_not_be_listed_is_no_smaller_table(memory, monkeypatch):
+    memory.pipe("/data/a/a.parquet", FILES["table.parquet"])
+    memory.pipe("/data/b/b.parquet", FILES["table.parquet"])
+    assert fingerprint_records("memory://data").rows == 8
+    real = type(memory).ls
+
+    def refuse(self, path, **kwargs):
+        if path.rstrip("/").endswith("/b"):
+            raise PermissionError(path)
+        return real(self, path, **kwargs)
+
+    monkeypatch.setattr(type(memory), "ls", refuse)
+    with pytest.raises(UnavailableError, match="can't read 'memory://data': PermissionError"):
+        fingerprint_records("memory://data")
+
+
 def test_a_part_that_changes_meanwhile_is_named(memory):
     memory.pipe("/data/a.parquet", FILES["table.parquet"])
     opened = open_table("memory://data")

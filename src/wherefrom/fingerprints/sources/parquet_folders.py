@@ -13,6 +13,7 @@ from wherefrom.errors import FormatError
 from wherefrom.fingerprints.formats import table_format
 from wherefrom.fingerprints.sources.parquet_files import Part, open_parts
 from wherefrom.fingerprints.sources.places import LocalFile
+from wherefrom.fingerprints.walk import list_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -32,9 +33,9 @@ def open_folder(folder: Path, *, columns: Sequence[str] | None = None) -> Table:
     A part below folders named `key=value` has these as columns: numbers if all values of a key are whole numbers, else
     text.
     """
-    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    names = choose_parts(found, folder=str(folder))
-    places = {name: LocalFile.at(found[name]) for name in names}
+    # As for wf-files-1: links are followed, and what can't be listed is an error, not a smaller table.
+    names = choose_parts(list_files(str(folder)).names, folder=str(folder))
+    places = {name: LocalFile.at(folder / name) for name in names}
     return open_named_parts(places, folder=str(folder), columns=columns, read_options={})
 
 

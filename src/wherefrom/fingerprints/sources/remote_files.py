@@ -87,7 +87,7 @@ class RemoteFile:
 
     @contextmanager
     def _open(self, *, is_seekable: bool) -> Iterator[Any]:
-        is_http = _is_http(self.files)
+        is_http = "http" in _protocols(self.files)
         with translated(self.name):
             # Over HTTP a file that is read from start to end takes one request; other stores know nothing of this.
             options = {"block_size": 0} if is_http and not is_seekable else {}
@@ -136,11 +136,27 @@ class RemoteFolder:
         return [path.rstrip("/").rpartition("/")[2] for path in found]
 
     def list_files(self) -> list[str]:
-        """Paths, from here, of all files below; one listing of the store."""
+        """Paths, from here, of all files below; what can't be listed is an error, not a smaller table."""
         with translated(self.name):
-            found = self.files.find(self.path)
+            # Stores of objects list everything below at once.
+            lists_at_once = _protocols(self.files) & _EXTRAS.keys()
+            found = list(self.files.find(self.path) if lists_at_once else self._walk())
         start = self.path.rstrip("/") + "/"
         return [path.removeprefix(start) for path in found]
+
+    def _walk(self) -> Iterator[str]:
+        """Like fsspec's `find`, which would leave out what it can't list and say nothing."""
+        waiting = [self.path.rstrip("/")]
+        while waiting:
+            folder = waiting.pop()
+            for info in self.files.ls(folder, detail=True):
+                path = info["name"].rstrip("/")
+                if path == folder:  # some stores have a marker for the folder itself
+                    continue
+                if info["type"] == "directory":
+                    waiting.append(path)
+                else:
+                    yield path
 
     def file(self, name: str) -> RemoteFile:
         # Asked for one by one, as listings tell less of versions, and in other words.
@@ -182,7 +198,9 @@ def read_info(files: Any, path: str, name: str) -> Mapping[str, Any]:
     with translated(name):
         files.invalidate_cache()
         info: dict[str, Any] = dict(files.info(path))
-        if "memory" in files.protocol and info["type"] == "file":  # which has no other version of a file than its time
+        if (
+            "memory" in _protocols(files) and info["type"] == "file"
+        ):  # which has no other version of a file than its time
             info["mtime"] = files.modified(path)
     return info
 
@@ -222,9 +240,8 @@ def _version_of(info: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     return tuple((key, told[key]) for key in (*_TAGS, *_TIMES, "size") if key in told)
 
 
-def _is_http(files: Any) -> bool:
-    protocols = files.protocol if isinstance(files.protocol, (tuple, list)) else (files.protocol,)
-    return "http" in protocols
+def _protocols(files: Any) -> set[str]:
+    return {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
 
 
 class _Translating(io.RawIOBase):
