@@ -63,7 +63,7 @@ lock: $(VENV)/.created ## resolve the dependencies again, with hashes and no hos
 	$(LOCK) pyproject.toml --extra examples --group dev -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra examples -c requirements/dev.txt -o requirements/demo.txt
 	$(LOCK) pyproject.toml -c requirements/dev.txt -o requirements/core.txt
-	$(LOCK) requirements/spark.in -c requirements/dev.txt -o requirements/spark.txt
+	$(LOCK) requirements/services.in -c requirements/dev.txt -o requirements/services.txt
 	$(LOCK) requirements/bench.in -o requirements/bench.txt
 
 clean: ## remove what was made here, the environment too
