@@ -87,12 +87,12 @@ def count_collected(frame_type: Any, sizes: list[int]) -> None:
     frame_type.collect = counting
 
 
-def main() -> int:
+def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--cores", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--partitions", type=int, default=16)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(words)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.parquet"
         parts = iter_parts(arguments.rows)

@@ -106,7 +106,7 @@ class RecordsFingerprint(_Identified):
     root: bytes
     """32 bytes."""
     read_options: Mapping[str, object] | None = field(default=None, compare=False)
-    """How a format without types (CSV) was read; JSON, beside the identity."""
+    """How the source was read (format, parse options, version, snapshot, ETag); JSON, beside the identity."""
     left_out: tuple[str, ...] = field(default=(), compare=False)
     """Columns that pandas wrote for an index without a name, which are not part of the table; beside the identity."""
     order: str = "sorted"

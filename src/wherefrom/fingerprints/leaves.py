@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 import numpy as np
@@ -130,7 +130,9 @@ class SortedLeaves:
         done = 0
         if progress is not None:
             progress(done, total)
-        for sorted_hashes, count in ordered_map(lambda read: read(), self._runs.iter_sorted()):
+        # Closed before what it reads from is.
+        results = self._open.enter_context(closing(ordered_map(lambda read: read(), self._runs.iter_sorted())))
+        for sorted_hashes, count in results:
             tree.add(sorted_hashes)
             done += count
             if progress is not None and count:

@@ -9,7 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ def leaves_at_once(total_bytes: int, *, most: int) -> int:
     return min(most, max(2**14, fitting // 256 * 256))
 
 
-def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def ordered_map(function: Callable[[Item], Result], items: Iterable[Item]) -> Generator[Result, None, None]:
     """`map` in threads. At most twice as many items as there are workers are taken ahead of the result in turn.
 
     Threads see the caller's context variables. An error in an item is raised in its turn; what was queued behind it is
