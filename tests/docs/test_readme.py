@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[2] / "README.md"
-DOCS = [path for path in README.parent.rglob("*.md") if not {".venv", "tests"} & set(path.parts)]
+FOLDERS = [
+    README.parent,
+    *(folder for name in ("docs", "examples", "src") for folder in README.parent.glob(f"{name}/**/")),
+]
+DOCS = [page for folder in FOLDERS for page in folder.glob("*.md")]
 NOT_RUN = ("make ", "pip ")  # they would set up the environment that we run in
 
 

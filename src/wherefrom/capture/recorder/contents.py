@@ -16,8 +16,16 @@ from typing import Any
 
 from wherefrom.capture.config import LevelRule
 from wherefrom.capture.recorder.known import KnownRecords
-from wherefrom.errors import UnavailableError, WherefromError
-from wherefrom.fingerprints import Key, KeyCommitment, RecordsFingerprint, Secret, fingerprint_files, table_format
+from wherefrom.errors import WherefromError
+from wherefrom.fingerprints import (
+    Key,
+    KeyCommitment,
+    RecordsFingerprint,
+    Secret,
+    StatCache,
+    fingerprint_files,
+    table_format,
+)
 from wherefrom.fingerprints import fingerprint_with_keys as fingerprint_table
 
 # A change stamps the file with the kernel's tick before it, up to 10 ms old.
@@ -71,6 +79,7 @@ class Reader:
         """`records_max_bytes`: tables in larger files get the file's digest alone."""
         self._known = known
         self._folder = known.archive
+        self._cache = StatCache(known.archive / "cache" / "files")
         self._records_max_bytes = records_max_bytes
         self._read_before: dict[tuple[object, ...], Content] = {}
         self._reading: dict[str, int] = {}
@@ -115,7 +124,7 @@ class Reader:
 
     def _read(self, path: str, state: os.stat_result, rule: LevelRule) -> Content:
         if stat.S_ISDIR(state.st_mode):
-            folder = fingerprint_files(path)
+            folder = fingerprint_files(path, cache=self._cache)
             return Content(dict([folder.digest]), folder.total_bytes, folder.count)
         sha256, size = _hash_file(path)
         content = Content({"sha256": sha256}, size, 1, state=(state.st_size, state.st_ctime_ns))
@@ -138,7 +147,7 @@ class Reader:
             secret = Secret.obtain(self._folder / "secrets" / "records") if rule.is_private else None
             try:
                 return fingerprint_table(path, keys=keys, secret=secret, keep=self._folder / "leaves")
-            except UnavailableError:  # without room or rights for the leaves, the fingerprint is still worth having
+            except WherefromError:  # whatever is wrong with what is kept there, the fingerprint is worth having
                 return fingerprint_table(path, keys=keys, secret=secret)
 
     def read_object(self, load: Any) -> Content:
