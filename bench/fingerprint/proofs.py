@@ -1,6 +1,6 @@
 """What a proof about one record costs: made from a kept tree, and verified by the offline verifier alone.
 
-    python bench/fingerprint/proofs.py [--rows 1000000] [--leaves FOLDER]
+    python bench/fingerprint/proofs.py [--rows 1000000] [--leaves FOLDER] [--parquet FILE]
 
 The table is that of `scale.py`. Rows that are in it, and rows that are not, are proved one by one, as are keys of the
 column whose values are all different; each proof is then verified in a process that can't import numpy or pyarrow, and
@@ -64,17 +64,18 @@ def iter_batches(rows: int) -> Iterator[pa.RecordBatch]:
         yield from make_table(min(CHUNK_ROWS, rows - first), first=first).to_batches()
 
 
-def keep(rows: int, leaves: Path) -> tuple[str, str]:
+def keep(rows: int, leaves: Path, parquet: Path | None) -> tuple[str, str]:
     """The ids of the table's tree and of its keys', kept in the folder."""
     note = leaves / f"bench-{rows}.json"
     if note.exists():
         records, keys = json.loads(note.read_text())
         return records, keys
     schema = make_table(0).schema
-    reader = pa.RecordBatchReader.from_batches(schema, iter_batches(rows))
+    source = parquet or pa.RecordBatchReader.from_batches(schema, iter_batches(rows))
     began = time.perf_counter()
-    records, [keys] = fingerprint_with_keys(reader, keys=[KEY], keep=leaves, keep_at_most=None)
-    print(f"made the trees of {rows:,} rows, data and all, in {time.perf_counter() - began:.0f} s")
+    records, [keys] = fingerprint_with_keys(source, keys=[KEY], keep=leaves, keep_at_most=None)
+    assert records.rows == rows, f"{records.rows:,} rows in {parquet}"
+    print(f"made and kept both trees of {rows:,} rows in {time.perf_counter() - began:.0f} s")
     note.write_text(json.dumps([str(records), str(keys)]))
     return str(records), str(keys)
 
@@ -127,12 +128,13 @@ def measure(tree: KeptTree, rows: list[dict], kind: str, what: str) -> bool:
 def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--parquet", type=Path, help="the table, as scale.py --cache keeps it; else it is made")
     parser.add_argument("--leaves", type=Path, help="keep the trees here, and use them if they are there")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="wherefrom-bench-") as folder:
         leaves = options.leaves or Path(folder)
         leaves.mkdir(parents=True, exist_ok=True)
-        ids = keep(options.rows, leaves)
+        ids = keep(options.rows, leaves, options.parquet)
         asked = rows_to_prove(options.rows)
         print(f"\n{PROOFS:,} proofs each, of {options.rows:,} rows x 10 columns, and of as many keys")
         print(f"{'':22} {'made, ms':^15} {'bytes':^17} {'verified, ms':^17}   flipped hashes accepted")

@@ -10,7 +10,7 @@ from wherefrom.commitments.secret import KEY, ROW
 from wherefrom.commitments.values import leaf_of, row_bytes
 from wherefrom.fingerprints import KeptTree
 from wherefrom.merkle import append_to_tiles, root_of
-from wherefrom.statements.strict import format_plain
+from wherefrom.strict import format_plain
 
 NAME = Column("name", LogicalType("text"))
 NUMBER = Column("number", LogicalType("number"))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 from wherefrom.commitments.logical import Column, parse_columns
 from wherefrom.errors import FormatError
 from wherefrom.merkle import EMPTY_ROOT
-from wherefrom.statements.strict import format_plain
+from wherefrom.strict import format_plain
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, NoReturn
 from wherefrom.commitments.identity import UNSALTED, FilesFingerprint, KeyCommitment, RecordsFingerprint
 from wherefrom.errors import FormatError
 from wherefrom.merkle import HASH_SIZE
-from wherefrom.statements.strict import format_plain, parse_json, verify_canonical
+from wherefrom.strict import format_plain, parse_json, verify_canonical
 
 HEADER: Final = "wf-proof-1"
 MAX_BYTES: Final = 2**30

@@ -7,8 +7,6 @@ import binascii
 import hashlib
 import hmac
 import os
-import secrets
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -47,7 +45,7 @@ class Secret:
 
     @classmethod
     def generate(cls) -> Self:
-        return cls(secrets.token_bytes(SECRET_BYTES))
+        return cls(os.urandom(SECRET_BYTES))
 
     @property
     def commitment(self) -> str:
@@ -139,6 +137,8 @@ class Secret:
         try:
             # Written beside and linked into place: nobody who comes at the same time reads half of it, and a link,
             # unlike a rename, is never put over another file.
+            import tempfile  # loads a dozen modules, and secrets are seldom written
+
             descriptor, beside = tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)
             try:
                 with os.fdopen(descriptor, "w", encoding="ascii") as file:

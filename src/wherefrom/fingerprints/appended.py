@@ -18,7 +18,7 @@ from wherefrom.errors import FormatError
 from wherefrom.fingerprints.kept import read_identity
 from wherefrom.fingerprints.tree import TreeBuilder
 from wherefrom.merkle import HASH_SIZE
-from wherefrom.statements.strict import parse_json
+from wherefrom.strict import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Final
 
@@ -108,6 +107,8 @@ def _iter_pieces(descriptor: int, view: memoryview) -> Generator[memoryview]:
 
 def _iter_ahead(descriptor: int) -> Generator[memoryview]:
     """While the caller works on a piece, the next one is read."""
+    from concurrent.futures import ThreadPoolExecutor  # loads logging, which few files are worth
+
     with ThreadPoolExecutor(1, thread_name_prefix="wherefrom-read") as reader:
         now, following = (memoryview(bytearray(_AHEAD_BUFFER_BYTES)) for _ in range(2))
         reading = reader.submit(os.readv, descriptor, [now])

@@ -15,7 +15,7 @@ from wherefrom.errors import UnavailableError
 from wherefrom.fingerprints.kept import IDENTITY_FILE, KeptTrees
 from wherefrom.fingerprints.spill import bytes_of
 from wherefrom.merkle import HASH_SIZE
-from wherefrom.statements.strict import format_plain
+from wherefrom.strict import format_plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, Self, TypeAlias
 from wherefrom.commitments import KeyCommitment, RecordsFingerprint
 from wherefrom.errors import FormatError, NotFoundError, UnavailableError
 from wherefrom.merkle import HASH_SIZE, TILE_WIDTH
-from wherefrom.statements.strict import parse_json
+from wherefrom.strict import parse_json
 
 if TYPE_CHECKING:
     import os

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextvars
 import os
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -59,6 +59,9 @@ class OrderedWork(Generic[Item, Result]):
     def put(self, item: Item) -> Iterator[Result]:
         """Queue an item; yields what must be taken before there is room for another."""
         if self._executor is None:
+            # Loads logging, which a process that needs no threads starts faster without.
+            from concurrent.futures import ThreadPoolExecutor
+
             self._executor = ThreadPoolExecutor(worker_count(), thread_name_prefix="wherefrom-fingerprint")
         self._pending.append(self._executor.submit(self._context.copy().run, self._function, item))
         if len(self._pending) >= self._most:

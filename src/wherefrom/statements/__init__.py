@@ -46,8 +46,8 @@ from wherefrom.statements.openlineage import (
     run_subject,
 )
 from wherefrom.statements.statement import Statement, Subject, format_statement, parse_statement
-from wherefrom.statements.strict import Fields, parse_json, verify_canonical
 from wherefrom.statements.times import format_time, parse_time
+from wherefrom.strict import Fields, parse_json, verify_canonical
 
 __all__ = [
     "CORRECTION",

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from wherefrom.errors import FormatError
-from wherefrom.statements.strict import is_hex
+from wherefrom.strict import is_hex
 
 # Algorithm to digest size in bytes. The first of several digests, in this order, tells the versions of an entity apart.
 DIGEST_SIZES = {

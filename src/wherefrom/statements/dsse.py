@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from wherefrom.errors import FormatError, SignatureError
 from wherefrom.statements.canonical import format_canonical
-from wherefrom.statements.strict import Fields, parse_json, verify_canonical
+from wherefrom.strict import Fields, parse_json, verify_canonical
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_SIGNATURES = 16

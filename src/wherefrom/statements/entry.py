@@ -11,8 +11,8 @@ from wherefrom.errors import FormatError, MismatchError
 from wherefrom.statements.canonical import format_canonical
 from wherefrom.statements.digests import check_digests, format_digest
 from wherefrom.statements.statement import Statement
-from wherefrom.statements.strict import Fields, parse_json, verify_canonical
 from wherefrom.statements.times import format_time, parse_entry_time
+from wherefrom.strict import Fields, parse_json, verify_canonical
 
 ENTRY_TYPE = "wherefrom-entry-1"
 SALT_SIZE = 32

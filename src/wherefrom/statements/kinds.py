@@ -14,8 +14,8 @@ from wherefrom.errors import FormatError
 from wherefrom.statements.digests import check_digests
 from wherefrom.statements.openlineage import event_kind_of, read_event, run_subject
 from wherefrom.statements.statement import Statement, Subject
-from wherefrom.statements.strict import Fields
 from wherefrom.statements.times import parse_time
+from wherefrom.strict import Fields
 
 NAMESPACE = "https://w3id.org/wherefrom/kinds/"
 KEY = NAMESPACE + "key/v1"

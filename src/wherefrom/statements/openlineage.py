@@ -15,8 +15,8 @@ from typing import Any, Literal
 
 from wherefrom.statements.digests import check_digests
 from wherefrom.statements.statement import Statement, Subject
-from wherefrom.statements.strict import Fields
 from wherefrom.statements.times import parse_time
+from wherefrom.strict import Fields
 
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
 EventKind = Literal["RunEvent", "DatasetEvent", "JobEvent"]

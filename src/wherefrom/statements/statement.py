@@ -13,7 +13,7 @@ from typing import Any
 from wherefrom.errors import FormatError
 from wherefrom.statements.canonical import format_canonical
 from wherefrom.statements.digests import check_digests
-from wherefrom.statements.strict import Fields, parse_json
+from wherefrom.strict import Fields, parse_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _HEAD = b'{"_type":"%b","predicate":' % STATEMENT_TYPE.encode()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from wherefrom.errors import FormatError
 from wherefrom.statements.dsse import Envelope, from_json
 from wherefrom.statements.entry import SALT_SIZE
-from wherefrom.statements.strict import Fields, is_hex, parse_json, verify_canonical
+from wherefrom.strict import Fields, is_hex, parse_json, verify_canonical
 
 BUNDLE_TYPE = "wherefrom-bundle-1"
 MAX_SIZE = 1 << 30

@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 
 from wherefrom.errors import FormatError
 from wherefrom.statements.dsse import PAYLOAD_TYPE, decode_base64
-from wherefrom.statements.strict import Fields, parse_json
+from wherefrom.strict import Fields, parse_json
 
 _MEDIA_TYPES: Final = (
     "application/vnd.dev.sigstore.bundle.v0.3+json",

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from wherefrom.errors import FormatError, MismatchError
-from wherefrom.statements.strict import Fields, is_hex, parse_json
+from wherefrom.strict import Fields, is_hex, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
