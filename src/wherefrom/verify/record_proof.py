@@ -153,7 +153,8 @@ def _verify_salt(about: CommittedSet, claim: Claim, row: bytes, secret: Secret |
         raise UnavailableError(
             "the set is private: that the row's salt is the right one can be checked by who holds the secret"
         )
-    secret.verify_scheme(about.salt)
+    if secret.scheme != about.salt:  # says nothing about the proof
+        raise UnavailableError(f"the secret given is not the one of the set: its commitment is {secret.commitment}")
     if secret.salt_of(row, KEY if isinstance(about, KeyCommitment) else ROW) != claim.salt:
         raise MismatchError("the row's salt is not the one that the secret gives")
 
