@@ -96,6 +96,10 @@ class KeptTree:
         index = bisect_left(leaves, leaf_hash, low, high)
         return index, index < self.size and leaves[index] == leaf_hash
 
+    def search(self, leaf_hash: bytes) -> int | None:
+        """Index of the first leaf with this hash, in a tree of any order; reads all before it."""
+        return self._levels[0].search(leaf_hash) if self.size else None
+
     def read_tile(self, level: int, index: int, width: int) -> bytes:
         """The first `width` hashes of a tile: a `merkle.ReadTile`. FormatError: the tree has no such tile."""
         first = index * TILE_WIDTH
@@ -221,6 +225,12 @@ class _Hashes:
 
     def __getitem__(self, index: int) -> bytes:
         return self._data[index * HASH_SIZE : (index + 1) * HASH_SIZE]
+
+    def search(self, value: bytes) -> int | None:
+        at = self._data.find(value)
+        while at >= 0 and at % HASH_SIZE:  # the end of one hash and the beginning of the next
+            at = self._data.find(value, at + 1)
+        return None if at < 0 else at // HASH_SIZE
 
     def read(self, first: int, count: int) -> bytes:
         return self._data[first * HASH_SIZE : (first + count) * HASH_SIZE]

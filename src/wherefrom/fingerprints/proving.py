@@ -140,13 +140,8 @@ class _LeafMaker:
         leaf = leaf_of(text, salt=salt)
         if self._tree.is_sorted:
             index, is_there = self._tree.find(leaf)
-        else:
-            index, is_there = self._search(leaf)
-        return Claim("present" if is_there else "absent", index, row, salt), leaf
-
-    def _search(self, leaf: bytes) -> tuple[int, bool]:
-        """Leaf by leaf: a set in sequence order has no other way."""
-        for index in range(self._tree.size):
-            if self._tree.leaf(index) == leaf:
-                return index, True
-        raise FormatError("the row is not in the set, and nothing proves that of a set in sequence order")
+            return Claim("present" if is_there else "absent", index, row, salt), leaf
+        found = self._tree.search(leaf)
+        if found is None:
+            raise FormatError("the row is not in the set, and nothing proves that of a set in sequence order")
+        return Claim("present", found, row, salt), leaf

@@ -190,6 +190,8 @@ class TestForgedAbsence:
     def test_a_set_in_sequence_order_proves_no_absence(self, tmp_path):
         leaves = leaves_of(number_rows(1, 2, 3))
         with keep(tmp_path / "sequence", leaves, order="sequence") as sequence:
+            assert [sequence.search(leaf) for leaf in leaves] == [0, 1, 2]
+            assert sequence.search(leaves[0][1:] + leaves[1][:1]) is None
             assert verdict_on(prove_rows(sequence, number_rows(3))).outcome is Outcome.TRUE
             with pytest.raises(FormatError, match="not in the set, and nothing proves that"):
                 prove_rows(sequence, number_rows(4))
