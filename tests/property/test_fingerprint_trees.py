@@ -38,13 +38,13 @@ def leaf_hashes(size):
 def test_the_compact_range_is_that_of_merkle(size, begin):
     hashes = leaf_hashes(size)
     assert tree.range_of_hashes(matrix_of(hashes), begin) == merkle.CompactRange.of(hashes, begin=begin)
-    assert tree.root_of_hashes(matrix_of(hashes)) == merkle.root_of(hashes)
+    assert tree.range_of_hashes(matrix_of(hashes)).root() == merkle.root_of(hashes)
 
 
 @pytest.mark.parametrize("size", range(70))
 def test_the_root_is_that_of_merkle_at_every_small_size(size):
     hashes = leaf_hashes(size)
-    assert tree.root_of_hashes(matrix_of(hashes)) == merkle.root_of(hashes)
+    assert tree.range_of_hashes(matrix_of(hashes)).root() == merkle.root_of(hashes)
 
 
 class Levels:

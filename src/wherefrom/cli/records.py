@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +18,7 @@ from wherefrom.commitments import RecordsFingerprint, Secret
 from wherefrom.commitments.proof import Proof, format_proof, format_row
 from wherefrom.errors import FormatError, MismatchError
 from wherefrom.fingerprints import KeptTree, Key, prove_files, prove_part, prove_rows, read_file_entries
+from wherefrom.strict import parse_json
 
 Leaves = Annotated[
     Path | None,
@@ -76,20 +76,14 @@ def _key_of(key: list[str] | None, keys: Path | None, form: str) -> Key | None:
     """Which columns are asked for; None for whole rows."""
     if key:
         first = key[0]
-        names = tuple(_json_names(first)) if first.lstrip().startswith("{") else (first.partition("=")[0],)
-        return Key(names, form)
+        is_json = first.lstrip().startswith("{")
+        names = parse_json(first.encode(), what=f"key {first!r}") if is_json else [first.partition("=")[0]]
+        return Key(tuple(names), form)
     if keys:
         return Key(tuple(next(_read_rows(keys), {})), form)
     if form != "exact":
         raise typer.BadParameter("--form is said of keys; whole rows have none")
     return None
-
-
-def _json_names(text: str) -> list[str]:
-    try:
-        return list(json.loads(text))
-    except (ValueError, TypeError) as error:
-        raise FormatError(f"key {text!r} is no JSON object: {error}") from error
 
 
 def _iter_rows(tree: KeptTree, texts: list[str], table: Path | None) -> Iterator[dict[str, Any]]:

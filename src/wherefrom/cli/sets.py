@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -16,9 +14,10 @@ import typer
 from wherefrom.archive import Archive
 from wherefrom.cli.output import progress
 from wherefrom.commitments import Column, KeyCommitment, RecordsFingerprint, Secret
-from wherefrom.commitments.forms import text_form, url_form
+from wherefrom.commitments.forms import form_value
 from wherefrom.errors import FormatError, NotFoundError
 from wherefrom.fingerprints import KeptTree, KeptTrees, Key, StatCache, fingerprint_with_keys
+from wherefrom.strict import parse_json
 
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([kMGT]i?B|B)?")
 _UNITS = {"B": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
@@ -143,11 +142,7 @@ def parse_asked(text: str, identity: RecordsFingerprint | KeyCommitment) -> dict
     Raises FormatError.
     """
     if text.lstrip().startswith("{"):
-        try:
-            row = json.loads(text)
-        except ValueError as error:
-            raise FormatError(f"row {text!r} is not JSON: {error}") from error
-        return to_form(row, identity)
+        return to_form(parse_json(text.encode(), what=f"row {text!r}"), identity)
     name, equals, value = text.partition("=")
     if not equals:
         raise FormatError(f"{text!r} is neither a JSON object nor COLUMN=VALUE")
@@ -161,31 +156,13 @@ def _typed(value: str, column: Column) -> Any:
     """A number or truth value where the column holds such; else the text is the value's notation."""
     if column.type.kind in {"number", "boolean", "list", "struct", "map", "interval"}:
         try:
-            return json.loads(value)
-        except ValueError:
+            return parse_json(value.encode())
+        except FormatError:
             return value
     return value
 
 
 def to_form(row: Mapping[str, Any], identity: RecordsFingerprint | KeyCommitment) -> dict[str, Any]:
     """The row with its values as the form of the set leaves them."""
-    if not isinstance(row, dict):
-        raise FormatError(f"row {row!r} is no JSON object")
     form = identity.form if isinstance(identity, KeyCommitment) else "exact"
-    return {name: _formed(value, form) for name, value in row.items()}
-
-
-def _formed(value: Any, form: str) -> Any:
-    if not isinstance(value, str):
-        return value
-    if form == "text":
-        return text_form(value)
-    if form == "url":
-        return url_form(value)
-    return _document(value) if form == "document" else value
-
-
-def _document(text: str) -> dict[str, str]:
-    digits = text.removeprefix("sha256:")
-    is_digest = text != digits and len(digits) == 64
-    return {"sha256": digits if is_digest else hashlib.sha256(text.encode()).hexdigest()}
+    return {name: form_value(value, form) for name, value in row.items()}

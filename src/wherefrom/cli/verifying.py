@@ -89,14 +89,39 @@ def _kind_of(content: bytes) -> str:
     return _SIGNATURE if b"dev.sigstore.bundle" in content[:4096] else _EVIDENCE
 
 
+def _finish(file: Path, verdict: Findings, *, holds: str, facts: dict[str, Any], as_json: bool) -> None:
+    """Print a verdict, with what it is that holds or the facts beside the findings, and exit with its status."""
+    if as_json:
+        found = {"outcome": verdict.outcome, "findings": verdict.findings, "remarks": verdict.remarks}
+        print_json(found | facts)
+    else:
+        _print_findings(verdict)
+        if verdict.outcome is Outcome.TRUE:
+            typer.echo(f"{mark('true', 'good')}: {holds}")
+        elif verdict.outcome is Outcome.FALSE:
+            typer.echo(f"{mark('false', 'bad')}: {file} does not hold")
+        else:
+            typer.echo(f"{mark('could not check', 'unknown')}: {file}")
+    if verdict.outcome is not Outcome.TRUE:
+        raise typer.Exit(EXIT_FALSE if verdict.outcome is Outcome.FALSE else EXIT_UNCHECKED)
+
+
 def _finish_evidence(file: Path, verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
     if report is not None and verdict.report:
         write_whole(report, verdict.report.encode())
-    if as_json:
-        print_json(_verdict_json(verdict))
-    else:
-        _print_verdict(file, verdict)
-    _exit(verdict)
+    subject = verdict.subject
+    facts = {
+        "signedBy": verdict.signed_by,
+        "subject": dict(zip(("namespace", "name", "digest"), subject, strict=True)) if subject else None,
+        "versions": [
+            {"namespace": v[0], "name": v[1], "digests": digests} for v, digests in sorted(verdict.versions.items())
+        ],
+        "received": verdict.received,
+    }
+    holds = f"{file} tells what {subject[1] if subject else 'nothing'} was made from, as recorded"
+    _finish(file, verdict, holds=holds, facts=facts, as_json=as_json)
+    if not as_json:  # it holds, else the program had ended
+        say("it shows what was recorded, by whom and when; not that the recorder told the truth then")
 
 
 def _finish_signature(
@@ -112,16 +137,8 @@ def _finish_signature(
     elif roots:
         trusted = oms.CertificateRoots.from_pem(_read(roots))
     verdict = oms.verify_folder(content, data[0], trusted=trusted, signature=file)
-    if as_json:
-        changes = {"missing": verdict.missing, "added": verdict.added, "changed": verdict.changed}
-        print_json(_findings_json(verdict) | changes)
-    else:
-        _print_findings(verdict)
-        if verdict.outcome is Outcome.TRUE:
-            typer.echo(f"{mark('true', 'good')}: {data[0]} is as it was signed")
-        else:
-            _print_failure(file, verdict)
-    _exit(verdict)
+    changes = {"missing": verdict.missing, "added": verdict.added, "changed": verdict.changed}
+    _finish(file, verdict, holds=f"{data[0]} is as it was signed", facts=changes, as_json=as_json)
 
 
 def _verify_evidence(file: Path, trust: Path | None) -> Verdict:
@@ -131,21 +148,9 @@ def _verify_evidence(file: Path, trust: Path | None) -> Verdict:
 
 
 def _finish_proof(file: Path, verdict: ProofVerdict, *, as_json: bool) -> None:
-    about = str(verdict.about) if verdict.about else None
-    if as_json:
-        print_json(_findings_json(verdict) | {"set": about, "identity": verdict.about and verdict.about.to_json()})
-    else:
-        _print_findings(verdict)
-        if verdict.outcome is Outcome.TRUE:
-            typer.echo(f"{mark('true', 'good')}: {file}, for the set {about}")
-        else:
-            _print_failure(file, verdict)
-    _exit(verdict)
-
-
-def _exit(verdict: Findings) -> None:
-    if verdict.outcome is not Outcome.TRUE:
-        raise typer.Exit(EXIT_FALSE if verdict.outcome is Outcome.FALSE else EXIT_UNCHECKED)
+    about = verdict.about
+    facts = {"set": about and str(about), "identity": about and about.to_json()}
+    _finish(file, verdict, holds=f"{file}, for the set {about}", facts=facts, as_json=as_json)
 
 
 def _hold(verdict: Verdict, item: str, secret: Secret | None) -> None:
@@ -167,22 +172,6 @@ def _read(path: Path) -> bytes:
         raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
-    subject = verdict.subject
-    return _findings_json(verdict) | {
-        "signedBy": verdict.signed_by,
-        "subject": dict(zip(("namespace", "name", "digest"), subject, strict=True)) if subject else None,
-        "versions": [
-            {"namespace": v[0], "name": v[1], "digests": digests} for v, digests in sorted(verdict.versions.items())
-        ],
-        "received": verdict.received,
-    }
-
-
-def _findings_json(verdict: Findings) -> dict[str, Any]:
-    return {"outcome": verdict.outcome, "findings": verdict.findings, "remarks": verdict.remarks}
-
-
 def _print_findings(verdict: Findings) -> None:
     for finding in verdict.findings:
         sign, style = _SIGNS[finding.outcome]
@@ -191,19 +180,3 @@ def _print_findings(verdict: Findings) -> None:
             typer.echo(f"       {mark(finding.message, 'muted') if style == 'good' else finding.message}")
     for remark in verdict.remarks:
         typer.echo(f" {mark('note', 'unknown')}  {remark}")
-
-
-def _print_verdict(file: Path, verdict: Verdict) -> None:
-    _print_findings(verdict)
-    if verdict.outcome is Outcome.TRUE and verdict.subject:
-        typer.echo(f"{mark('true', 'good')}: {file} tells what {verdict.subject[1]} was made from, as recorded")
-        say("it shows what was recorded, by whom and when; not that the recorder told the truth then")
-    else:
-        _print_failure(file, verdict)
-
-
-def _print_failure(file: Path, verdict: Findings) -> None:
-    if verdict.outcome is Outcome.FALSE:
-        typer.echo(f"{mark('false', 'bad')}: {file} does not hold")
-    else:
-        typer.echo(f"{mark('could not check', 'unknown')}: {file}")

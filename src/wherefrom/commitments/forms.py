@@ -6,9 +6,11 @@ functions are the committer's and the asker's alike.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from wherefrom.commitments.unassigned import UNASSIGNED
 from wherefrom.errors import FormatError, UnavailableError
@@ -45,6 +47,19 @@ def url_form(text: str) -> str:
     return url.href
 
 
+def document_form(text: str) -> dict[str, str]:
+    """What stands for a document in a proof: its SHA-256, computed, or given as `sha256:` and 64 hex digits."""
+    digits = text.removeprefix("sha256:")
+    if digits != text and len(digits) == 64 and not digits.strip("0123456789abcdef"):
+        return {"sha256": digits}
+    return {"sha256": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def form_value(value: Any, form: str) -> Any:
+    """A key's value as JSON, brought into a form; what is no text is for the set's type to accept or refuse."""
+    return _OF_TEXT[form](value) if isinstance(value, str) and form in _OF_TEXT else value
+
+
 def require_form(form: str) -> None:
     """Make sure that what a form needs is installed, before anything is read; UnavailableError naming the extra."""
     if form != "url":
@@ -53,6 +68,9 @@ def require_form(form: str) -> None:
         import ada_url  # noqa: F401
     except ImportError as error:
         raise UnavailableError("key form 'url' needs an extra: pip install 'wherefrom[url]'") from error
+
+
+_OF_TEXT: Final[dict[str, Callable[[str], Any]]] = {"text": text_form, "url": url_form, "document": document_form}
 
 
 def _fold(text: str) -> str:

@@ -109,7 +109,7 @@ def _number(value: Any) -> bytes:
         if not re.fullmatch(r"-?[0-9]{1,20}", value, re.ASCII) and value not in _SPECIAL:
             raise _wrong(value, expected)
         value = _SPECIAL[value] if value in _SPECIAL else int(value)
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
+    elif isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
         raise _wrong(value, expected)
     if isinstance(value, float) and math.isnan(value):
         return b"\x04" + _CANONICAL_NAN

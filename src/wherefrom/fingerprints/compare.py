@@ -87,13 +87,12 @@ def compare_rows(
         raise FormatError(f"no column {unknown[0]!r}; there are {', '.join(map(repr, names))}")
     if key and None in sources:
         raise FormatError("which rows changed can only be told where both tables can be read")
-    sides = []
-    for source, tree, leaves in ((sources[0], before, found.removed_leaves), (sources[1], after, found.added_leaves)):
-        wanted = leaves if key else _first(leaves, samples)
-        is_read = source is not None and isinstance(tree.identity, RecordsFingerprint)
-        sides.append(find_rows(source, tree.identity, wanted, secret=secret) if is_read else {})  # type: ignore[arg-type]
     if key and max(found.removed, found.added) > MAX_DIFFERENCES:
         raise FormatError(f"{max(found.removed, found.added):,} rows differ, more than can be matched by key")
+    sides = []
+    for source, leaves in zip(sources, (found.removed_leaves, found.added_leaves), strict=True):
+        wanted = leaves if key else _first(leaves, samples)
+        sides.append({} if source is None else find_rows(source, names, wanted, secret=secret))
     changed = _match(sides[0], sides[1], key) if key else []
     old, new = ({id(row) for row in side} for side in zip(*changed, strict=True)) if changed else (set(), set())
     removed = [row for row in sides[0].values() if id(row) not in old]
@@ -199,9 +198,9 @@ def _distinct(leaves: Leaves) -> tuple[Leaves, npt.NDArray[np.int64]]:
 
 
 def find_rows(
-    source: object, about: RecordsFingerprint, leaves: Sequence[Leaves], *, secret: Secret | None = None
+    source: object, columns: list[str], leaves: Sequence[Leaves], *, secret: Secret | None = None
 ) -> dict[bytes, dict[str, Any]]:
-    """Read a table again for the rows with these leaf hashes: rows as JSON, by leaf hash.
+    """Read a table's columns again for the rows with these leaf hashes: rows as JSON, by leaf hash.
 
     Raises what reading a table raises; a leaf that the table does not have is not in the answer.
     """
@@ -213,7 +212,7 @@ def find_rows(
     first_words = np.sort(_first_words(wanted))
     known = {leaf.tobytes() for leaf in wanted}
     rows: dict[bytes, dict[str, Any]] = {}
-    for chunk, hashes in _iter_hashed(source, [column.name for column in about.columns], secret):
+    for chunk, hashes in _iter_hashed(source, columns, secret):
         near = np.flatnonzero(np.isin(_first_words(hashes), first_words))
         chosen = [int(row) for row in near if hashes[row].tobytes() in known]
         for row, values in zip(chosen, iter_json_rows(chunk.take(pa.array(chosen, pa.int64()))), strict=True):

@@ -28,11 +28,6 @@ class TileWriter(Protocol):
         """Append (n, 32) hashes to a level: leaf hashes to level 0, and to each above the roots of full tiles below."""
 
 
-def root_of_hashes(leaf_hashes: npt.NDArray[np.uint8]) -> bytes:
-    """Root over leaf hashes, (n, 32), in the order given; that of the empty tree when there are none."""
-    return range_of_hashes(leaf_hashes).root()
-
-
 def range_of_hashes(leaf_hashes: npt.NDArray[np.uint8], begin: int = 0) -> CompactRange:
     """The compact range of leaves, (n, 32), the first of which has the index `begin`: `CompactRange.of`, vectorised."""
     left: list[bytes] = []

@@ -5,6 +5,7 @@ Source: docs/spec/fingerprint-proofs-v1.md. Needs the proof and nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from wherefrom.commitments.identity import FilesFingerprint, KeyCommitment, RecordsFingerprint
@@ -104,14 +105,14 @@ def _check_tree(verdict: ProofVerdict, proof: Proof, rows: list[tuple[bytes, byt
     return False
 
 
-def _verify_neighbours(proof: Proof, present: object, size: int) -> None:
+def _verify_neighbours(proof: Proof, present: Collection[int], size: int) -> None:
     """The leaves shown must be just those that the claims of absence need."""
     needed = {
         index
         for claim in proof.claims
         if claim.kind == "absent"
         for index in (claim.index - 1, claim.index)
-        if 0 <= index < size and index not in present  # type: ignore[operator]
+        if 0 <= index < size and index not in present
     }
     if proof.leaves.keys() != needed:
         wrong = min(proof.leaves.keys() ^ needed)

@@ -3,7 +3,7 @@ import pytest
 
 from wherefrom import merkle
 from wherefrom.fingerprints import leaves, runs, sha256
-from wherefrom.fingerprints.tree import root_of_hashes
+from wherefrom.fingerprints.tree import range_of_hashes
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +79,7 @@ def test_leaves_in_sequence_are_not_sorted():
     with leaves.make_collector(order="sequence") as collector:
         collector.add(hashes[:700])
         collector.add(hashes[700:])
-        assert collector.finish() == (2_000, root_of_hashes(hashes))
+        assert collector.finish() == (2_000, range_of_hashes(hashes).root())
     with leaves.make_collector() as collector:
         collector.add(hashes)
-        assert collector.finish() != (2_000, root_of_hashes(hashes))
+        assert collector.finish() != (2_000, range_of_hashes(hashes).root())

@@ -16,7 +16,7 @@ class Reread(Exception):  # noqa: N818  # control flow inside this room, not an 
 
 
 def _read_none(names: Collection[str]) -> Iterator[pa.RecordBatch]:
-    raise NotImplementedError(f"this table has no portions, asked for {sorted(names)}")
+    raise AssertionError(f"a table without portions was asked for {sorted(names)}")
 
 
 @dataclass(frozen=True, slots=True)
