@@ -60,6 +60,7 @@ def fingerprint(
         "memory_bytes": parse_size(memory),
         "keep": kept_trees(leaves) if keep is not False else None,
         "keep_at_most": _EVERYTHING if keep else _KEEP_AT_MOST,
+        "read_all": not cache,
     }
     results = []
     for path in paths:

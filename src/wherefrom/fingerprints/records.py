@@ -135,12 +135,14 @@ def fingerprint_with_keys(
     memory_bytes: int = DEFAULT_MEMORY_BYTES,
     keep: KeptTrees | str | os.PathLike[str] | None = None,
     keep_at_most: int | None = DEFAULT_KEEP_AT_MOST,
+    read_all: bool = False,
     progress: Progress | None = None,
 ) -> tuple[RecordsFingerprint, tuple[KeyCommitment, ...]]:
     """Fingerprint a table and commit to several kinds of keys in the same pass over it; `keep` keeps the tree of each.
 
-    Names alone are the columns of a key in form "exact". Else as in `fingerprint_records`. UnavailableError as well:
-    what a key form needs is not installed.
+    Names alone are the columns of a key in form "exact". `read_all` reads every file, also those of a folder whose rows
+    are kept in `keep` and whose size, times and inode are as they were then. Else as in `fingerprint_records`.
+    UnavailableError as well: what a key form needs is not installed.
     """
     from wherefrom.commitments.forms import require_form
     from wherefrom.fingerprints.sources import Reread, open_table
@@ -156,7 +158,9 @@ def fingerprint_with_keys(
         what = table.name or f"a {type(source).__name__}"
         raise FormatError(f"'{what}' has no order of rows, and so no sequence", hint="sort it with a query first")
     while True:
-        reading = _Reading(table, columns, wanted_keys, order, secret, progress, memory_bytes, kept, keep_at_most)
+        reading = _Reading(
+            table, columns, wanted_keys, order, secret, progress, memory_bytes, kept, keep_at_most, read_all
+        )
         try:
             return reading.finish()
         except Reread:
@@ -177,6 +181,7 @@ class _Reading:
     memory_bytes: int
     keep: KeptTrees | None
     keep_at_most: int | None
+    read_all: bool
     rows: int = 0
     types: dict[str, LogicalType] = field(default_factory=dict)
     left_out: tuple[str, ...] = ()
@@ -237,7 +242,7 @@ class _Reading:
         """The kept trees of files that the table still has."""
         from wherefrom.fingerprints.appended import find_before
 
-        if self.keep is None or self.order != "sorted" or not self.table.portions:
+        if self.read_all or self.keep is None or self.order != "sorted" or not self.table.portions:
             return None
         with self._named():
             columns = self._choose(next(self.table.iter_batches()))  # nothing but the schema is read for the first

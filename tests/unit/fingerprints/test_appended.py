@@ -69,6 +69,13 @@ def test_what_was_added_is_read_and_nothing_else_and_the_id_is_that_from_scratch
     assert read[0] == {"4.parquet"}
 
 
+def test_who_wants_every_file_read_has_them_read(folder, tmp_path, read):
+    first = fingerprint(folder, tmp_path / "kept")
+    read.clear()
+    assert fingerprint(folder, tmp_path / "kept", read_all=True) == first
+    assert set().union(*read) == {"1.parquet", "2.parquet"}
+
+
 def test_a_folder_as_it_was_is_not_read_at_all(folder, tmp_path, read):
     first = fingerprint(folder, tmp_path / "kept")
     read.clear()
