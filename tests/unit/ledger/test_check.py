@@ -64,7 +64,7 @@ def test_a_whole_archive_has_no_problems_and_counts_its_progress(filled):
         ("DELETE FROM tiles WHERE level = 0 AND idx = 1", "tile 0/1 does not hold"),
         ("UPDATE tiles SET data = CAST(data || zeroblob(32) AS BLOB) WHERE level = 0 AND idx = 1", "tile 0/1"),
         (
-            "UPDATE checkpoints SET note = CAST(replace(CAST(note AS TEXT), 'A', 'B') AS BLOB) WHERE size = 104",
+            "UPDATE checkpoints SET note = CAST(replace(CAST(note AS TEXT), '104', '105') AS BLOB) WHERE size = 104",
             "checkpoint of size 104: ",
         ),
         ("DELETE FROM checkpoints WHERE size = 304", "the newest checkpoint signs 204 entries, there are 304"),
