@@ -180,8 +180,8 @@ def test_a_signal_to_the_launcher_reaches_the_program(root):
 
 def test_interrupting_reaches_the_program_and_the_launcher_waits_for_its_record(root):
     (root / "wait.py").write_text(
-        "import time\nopen('ready', 'w').write('x')\n"
-        "try:\n    time.sleep(60)\nexcept KeyboardInterrupt:\n    open('cleaned', 'w').write('x')\n    raise\n"
+        "import time\ntry:\n    open('ready', 'w').write('x')  # the interrupt may come as soon as it is there\n"
+        "    time.sleep(60)\nexcept KeyboardInterrupt:\n    open('cleaned', 'w').write('x')\n    raise\n"
     )
     command = [sys.executable, "-c", LAUNCH, sys.executable, "wait.py"]
     with subprocess.Popen(command, cwd=root, start_new_session=True, stderr=subprocess.DEVNULL) as process:
