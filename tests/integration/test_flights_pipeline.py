@@ -12,6 +12,7 @@ from random import Random
 import pytest
 
 from wherefrom.archive import Archive
+from wherefrom.archive.issuing import issue_evidence
 from wherefrom.fingerprints import fingerprint_files
 from wherefrom.notes import parse_policy
 from wherefrom.verify import Outcome, verify_bundle
@@ -112,7 +113,7 @@ def test_the_model_leads_back_to_the_five_raw_tables_with_their_true_digests(pro
 @pytest.mark.slow
 def test_sampled_bytes_of_real_evidence_cannot_be_changed(project, tmp_path):
     archive = Archive.find(project)
-    data, _ = archive.issue_evidence("models/delay.joblib")
+    data, _ = issue_evidence(archive, "models/delay.joblib")
     policy = parse_policy(archive.trust_file.read_bytes())
     assert verify_bundle(data, policy).outcome is Outcome.TRUE
     dice = Random(4)

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "unit"))
 from events import content, dataset, event, pipeline
 
 from wherefrom.archive import Archive
+from wherefrom.archive.issuing import issue_evidence
 from wherefrom.statements import make_source_statement
 
 FOLDER = Path(__file__).parent.parent / "vectors" / "evidence"
@@ -31,7 +32,7 @@ def main():
         )
         archive.record(make_source_statement("test", "raw.csv", {"sha256": content("raw")}, licence="CC0-1.0"))
         with mock.patch("wherefrom.evidence.render_report", return_value=REPORT):
-            data, _ = archive.issue_evidence("models/m.joblib")
+            data, _ = issue_evidence(archive, "models/m.joblib")
         (FOLDER / "good.wherefrom").write_bytes(data)
         (FOLDER / "trust").write_bytes(archive.trust_file.read_bytes())
 

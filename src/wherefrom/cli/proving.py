@@ -27,9 +27,11 @@ def bundle(
 
     That the evidence was issued is recorded. Example: `wherefrom bundle models/delay.joblib -o delay.wherefrom`
     """
+    from wherefrom.archive.issuing import issue_evidence  # templates and layout are needed by nothing else
+
     archive = find_archive()
     size = archive.parse_as_of(as_of) if as_of else None
-    data, page = archive.issue_evidence(what, as_of=size)
+    data, page = issue_evidence(archive, what, as_of=size)
     for path, content in ((output, data), (report, page.encode())):
         if path is not None:
             write_whole(path, content)

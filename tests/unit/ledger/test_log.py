@@ -76,7 +76,7 @@ def test_statements_by_nobody_known_are_refused_and_nothing_is_recorded(archive)
     payload = format_statement(event("a"))
     with pytest.raises(SignatureError, match="no signature by a known key"):
         archive.record_envelopes([sign_envelope(payload, {stranger.verifier_key.label: stranger})])
-    producer = archive._read_key("producer").verifier_key.label
+    producer = archive._files.read_key("producer").verifier_key.label
     with pytest.raises(SignatureError, match="does not fit the payload"):
         archive.record_envelopes([sign_envelope(payload, {producer: stranger})])
     assert archive.size() == 1

@@ -6,6 +6,7 @@ import pytest
 from events import content, dataset, event, pipeline, run_id
 
 from wherefrom.archive import Archive
+from wherefrom.archive.issuing import issue_evidence
 from wherefrom.errors import UnavailableError
 from wherefrom.ledger import Ledger
 from wherefrom.notes import SigningKey, TrustedLog, TrustPolicy, parse_policy
@@ -23,7 +24,7 @@ def issued(tmp_path_factory):
     root = tmp_path_factory.mktemp("issued")
     archive = Archive.init(root, namespace="test", origin="example.com/test")
     archive.record(*pipeline()[1:], make_source_statement("test", "raw.csv", {"sha256": content("raw")}, licence="MIT"))
-    data, _ = archive.issue_evidence("models/m.joblib")
+    data, _ = issue_evidence(archive, "models/m.joblib")
     policy = policy_of(archive)
     archive.close()
     return data, policy
@@ -86,7 +87,7 @@ def test_no_byte_can_be_changed(archive, monkeypatch):
     """Every byte carries a claim: the encoding is canonical, so there is none to list as free."""
     monkeypatch.setattr("wherefrom.evidence.render_report", lambda *_, **__: "<html>a short report</html>")
     archive.record(event("train", [dataset("table.parquet", "table")], [dataset("models/m.joblib", "model")]))
-    data, _ = archive.issue_evidence("models/m.joblib")
+    data, _ = issue_evidence(archive, "models/m.joblib")
     policy = policy_of(archive)
     assert verify_bundle(data, policy).outcome is Outcome.TRUE
     for at in range(len(data)):
@@ -129,7 +130,7 @@ def test_an_answer_that_does_not_follow_from_the_statements_is_false(archive, mo
         return dataclasses.replace(answer, edges=answer.edges[:-1])
 
     monkeypatch.setattr(archive, "trace", dishonest)
-    data, _ = archive.issue_evidence("models/m.joblib")
+    data, _ = issue_evidence(archive, "models/m.joblib")
     verdict = verify_bundle(data, policy_of(archive))
     assert verdict.outcome is Outcome.FALSE
     assert any("the answer lacks run" in message for message in false_findings(verdict))
@@ -141,7 +142,7 @@ def test_what_a_reader_should_know_is_remarked_and_does_not_make_it_false(archiv
         event("two", [dataset("t")], [dataset("m", "2")], at="2999-01-01T00:00:00Z"),
         make_gap_statement(run_id("two"), "subprocess", "started `make`", at="2026-11-21T08:00:00Z"),
     )
-    data, _ = archive.issue_evidence("m")
+    data, _ = issue_evidence(archive, "m")
     verdict = verify_bundle(data, policy_of(archive))
     assert verdict.outcome is Outcome.TRUE, false_findings(verdict)
     said = "\n".join(verdict.remarks)
@@ -158,7 +159,7 @@ def test_what_a_reader_should_know_is_remarked_and_does_not_make_it_false(archiv
 def test_corrections_come_with_the_evidence_and_count(archive):
     receipts = archive.record(*pipeline())
     archive.record(make_correction_statement(receipts[1].statement_id, reason="the wrong file was given"))
-    data, _ = archive.issue_evidence("models/m.joblib")
+    data, _ = issue_evidence(archive, "models/m.joblib")
     verdict = verify_bundle(data, policy_of(archive))
     assert verdict.outcome is Outcome.TRUE, false_findings(verdict)
     assert {version[1] for version in verdict.versions} == {"models/m.joblib", "table.parquet"}
@@ -167,7 +168,7 @@ def test_corrections_come_with_the_evidence_and_count(archive):
 def test_evidence_as_of_an_earlier_entry_is_true(archive):
     archive.record(*pipeline())
     archive.record(event("again", [dataset("x", "x")], [dataset("models/m.joblib", "model")]))
-    data, _ = archive.issue_evidence("models/m.joblib", as_of=4)
+    data, _ = issue_evidence(archive, "models/m.joblib", as_of=4)
     verdict = verify_bundle(data, policy_of(archive))
     assert verdict.outcome is Outcome.TRUE, false_findings(verdict)
     assert {version[1] for version in verdict.versions} == {"models/m.joblib", "table.parquet", "raw.csv", "more.csv"}
@@ -176,7 +177,7 @@ def test_evidence_as_of_an_earlier_entry_is_true(archive):
 def test_no_evidence_is_issued_of_content_that_was_never_seen(archive):
     archive.record(event("one", [dataset("s")]))
     with pytest.raises(UnavailableError, match="the content of s was never seen"):
-        archive.issue_evidence("s")
+        issue_evidence(archive, "s")
 
 
 def test_times_that_go_back_are_false(archive, monkeypatch):
@@ -185,6 +186,6 @@ def test_times_that_go_back_are_false(archive, monkeypatch):
     monkeypatch.setattr(Ledger, "_received", lambda *_: next(times))
     archive.record(event("one", [dataset("s", "s")], [dataset("t", "t")]))
     archive.record(event("two", [dataset("t", "t")], [dataset("m", "m")]))
-    data, _ = archive.issue_evidence("m")
+    data, _ = issue_evidence(archive, "m")
     verdict = verify_bundle(data, policy_of(archive))
     assert any(f"before statement 1 ({'2030-01-02'}" in message for message in false_findings(verdict))
