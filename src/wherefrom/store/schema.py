@@ -54,6 +54,22 @@ checkpoints = sa.Table(
     sa.Column("size", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
     sa.Column("note", sa.LargeBinary, nullable=False),
 )
+# What others say of our checkpoints. Outside the tree: it may come late, and more may come at any time.
+cosignatures = sa.Table(
+    "cosignatures",
+    metadata,
+    sa.Column("size", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("witness", sa.Text, primary_key=True),  # the key's label
+    sa.Column("signature", sa.LargeBinary, nullable=False),  # without the key id
+)
+anchors = sa.Table(
+    "anchors",
+    metadata,
+    sa.Column("size", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.Text, primary_key=True),  # "rfc3161" or "opentimestamps"
+    sa.Column("authority", sa.Text, primary_key=True),  # the URL that was asked
+    sa.Column("proof", sa.LargeBinary, nullable=False),
+)
 
 # --- views -----------------------------------------------------------------------------------------------------------
 
