@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import sqlalchemy as sa
+
 from wherefrom import ledger, lineage
 from wherefrom.archive.folder import FOLDER, ArchiveFolder
 from wherefrom.archive.recorder import Recorder
@@ -169,6 +171,12 @@ class Archive:
         """The ledger and its views as they are now; what is recorded meanwhile is not seen."""
         with self._database.reading() as connection:
             yield LedgerTables(connection), LineageTables(connection)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[sa.Connection]:
+        """A transaction that no other writer overlaps. What extends the ledger goes through `record` alone."""
+        with self._database.writing() as connection:
+            yield connection
 
     @contextlib.contextmanager
     def _ledger_tables(self) -> Iterator[LedgerTables]:
