@@ -6,6 +6,7 @@ A reply is never trusted for being a reply: whoever asks verifies what came.
 from __future__ import annotations
 
 import functools
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -52,38 +53,51 @@ def request(
 ) -> Reply:
     """One request over a kept connection; safe for many threads.
 
-    Raises FormatError for what is no http(s) URL, and UnavailableError: no connection, no reply within `timeout_s`, or
-    a body beyond `max_bytes`.
+    Raises FormatError for what is no http(s) URL, and UnavailableError: no connection, no reply within `timeout_s`, a
+    body that is not there by then, or one beyond `max_bytes`.
     """
     import urllib3
 
     if not url.startswith(("http://", "https://")):
         raise FormatError(f"URL {url!r} does not begin with http:// or https://")
-    timeout = urllib3.Timeout(total=timeout_s)
+    deadline = time.monotonic() + timeout_s
     try:
         reply = _pool().request(
             method,
             url,
             body=body,
             headers={"User-Agent": "wherefrom", "Accept-Encoding": "identity", **(headers or {})},
-            timeout=timeout,
+            timeout=urllib3.Timeout(total=timeout_s),
             redirect=method == "GET",
             retries=urllib3.Retry(connect=0, read=0, other=0, status=0, redirect=5, raise_on_redirect=True),
             preload_content=False,
         )
         try:
-            content = reply.read(max_bytes + 1)
-            if len(content) <= max_bytes:
-                content += reply.read(1)  # an empty read ends the reply, and gives the connection back
-        finally:
-            reply.close() if reply.length_remaining else reply.release_conn()
+            content = _read(reply, max_bytes, deadline)
+        except BaseException:
+            reply.close()  # half read, the connection is of no more use
+            raise
+        reply.release_conn()
     except urllib3.exceptions.LocationParseError as error:
         raise FormatError(f"URL {url!r} cannot be read: {error}") from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise UnavailableError(f"{method} {url}: {error}", hint="try again later") from error
-    if len(content) > max_bytes:
-        raise UnavailableError(f"{method} {url}: the reply has over {max_bytes} bytes")
     return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, content)
+
+
+def _read(reply: urllib3.BaseHTTPResponse, max_bytes: int, deadline: float) -> bytes:
+    """The body. The library's own limit is on each wait for more, so a server that drips could hold us for ever."""
+    import urllib3
+
+    parts, size = [], 0
+    while part := reply.read1(1 << 16):
+        parts.append(part)
+        size += len(part)
+        if size > max_bytes:
+            raise urllib3.exceptions.HTTPError(f"the reply has over {max_bytes} bytes")
+        if time.monotonic() > deadline:
+            raise urllib3.exceptions.HTTPError("the reply did not come to its end in time")
+    return b"".join(parts)
 
 
 @functools.cache
