@@ -12,7 +12,7 @@ PYTEST_WORKERS ?= auto
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := test
-.PHONY: demo test lint bench bench-peers lock clean help
+.PHONY: demo test hunt lint bench bench-peers lock clean help
 
 help: ## say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ demo: $(VENV)/.demo ## real flights, an ordinary pipeline, its lineage, the proo
 
 test: lint ## what CI runs
 	$(BIN)/python -m pytest -n $(PYTEST_WORKERS)
+
+hunt: $(VENV)/.dev ## the property tests on new random cases, each time others
+	WHEREFROM_TESTS_PROFILE=default $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/property tests/fuzz tests/unit
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
 	$(BIN)/ruff check .

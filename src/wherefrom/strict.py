@@ -6,7 +6,10 @@ surrogates, and nesting deeper than `MAX_DEPTH`.
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -36,14 +39,68 @@ def _refuse_constant(text: str) -> NoReturn:
     raise FormatError(f"number {text} has no JSON form")
 
 
-def parse_json(data: bytes, *, what: str = "document") -> Any:
-    """Parse one JSON document from UTF-8 bytes; `what` names it in errors. Raises FormatError."""
+def _parse_float(text: str) -> float:
+    value = float(text)
+    if math.isinf(value):
+        raise FormatError(f"number {text[:60]} is beyond what a double holds")
+    return value
+
+
+class _Doubtful(Exception):  # noqa: N818 - never leaves this file
+    """Perhaps not strict JSON: to be read again by the walk that knows what is wrong, and where."""
+
+
+def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _Doubtful
+    return value
+
+
+# UTF-8 has no surrogates, so a lone one can only come from an escape.
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
+_QUICK = json.JSONDecoder(
+    object_pairs_hook=_object_without_duplicates, parse_constant=_refuse_constant, parse_float=_parse_float
+)
+
+
+def parse_json(data: bytes, *, what: str = "document", depth: int = 0) -> Any:
+    """Parse one JSON document from UTF-8 bytes; `what` names it in errors. Raises FormatError.
+
+    Args:
+        depth: how deep the document lies in another one that it will be part of, which counts for its nesting.
+    """
+    with contextlib.suppress(_Doubtful, ValueError, RecursionError):  # read again below, to say what is wrong and where
+        value = _QUICK.decode(data.decode("utf-8"))
+        levels = MAX_DEPTH - depth
+        # Few brackets can't be nested deep; most documents have few.
+        is_flat = data.count(b"{") + data.count(b"[") <= levels or is_shallow(value, levels)
+        if is_flat and not _SURROGATE.search(data):
+            return value
+    return _parse_and_name_errors(data, what=what, depth=depth)
+
+
+_CONTAINERS = (dict, list, tuple)
+_PLAIN = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, check_circular=False)
+
+
+def is_shallow(value: Any, levels: int) -> bool:
+    """Whether no list or object lies `levels` or more levels below the value, itself at level 0."""
+    row = [value] if isinstance(value, _CONTAINERS) else []
+    while row and levels:
+        levels -= 1
+        inner = [item for one in row for item in (one.values() if isinstance(one, dict) else one)]
+        row = [item for item in inner if isinstance(item, _CONTAINERS)]
+    return not row
+
+
+def _parse_and_name_errors(data: bytes, *, what: str, depth: int) -> Any:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise FormatError(f"{what}: not UTF-8 at byte {error.start}") from error
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant)
+        value = json.loads(text, object_pairs_hook=_object, parse_constant=_refuse_constant, parse_float=_parse_float)
     except json.JSONDecodeError as error:
         raise FormatError(f"{what}: not JSON at byte {len(text[: error.pos].encode())}: {error.msg}") from error
     except FormatError as error:
@@ -52,7 +109,7 @@ def parse_json(data: bytes, *, what: str = "document") -> Any:
         raise FormatError(f"{what}: nested deeper than {MAX_DEPTH} levels") from error
     except ValueError as error:  # an integer of more digits than Python converts
         raise FormatError(f"{what}: {error}") from error
-    _check(value, "$", what, 0)
+    _check(value, "$", what, depth)
     return value
 
 
@@ -82,7 +139,7 @@ def format_plain(value: Any) -> bytes:
 
     Of nothing else, so that it needs no JCS library. The caller sees to it that there is nothing else.
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _PLAIN.encode(value).encode()
 
 
 def verify_canonical(data: bytes, value: Any, *, what: str) -> None:
@@ -131,6 +188,8 @@ class Fields:
         value: str = self._get(key, str, "text")
         if len(value) < least:
             self.fail(key, "is empty")
+        if "\0" in value:  # PostgreSQL can't keep it in text, and an archive must be able to move there
+            self.fail(key, "has the character U+0000")
         return value
 
     def literal(self, key: str, *allowed: str) -> str:

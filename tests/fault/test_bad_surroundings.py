@@ -1,5 +1,6 @@
 """Archives that are not there, not ours, damaged, or that may not be written."""
 
+import os
 import sqlite3
 import subprocess
 import sys
@@ -117,6 +118,10 @@ except UnavailableError as error:
 """
     for path in (archive.folder, *archive.folder.rglob("*")):
         path.chmod(0o555 if path.is_dir() else 0o444)
+    for path in (archive.folder / "keys").iterdir():  # secrets that others may read are refused before anything
+        path.chmod(0o400)
+        if os.getuid() == 0:
+            os.chown(path, NOBODY, NOBODY)
     try:
         done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     finally:

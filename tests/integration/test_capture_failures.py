@@ -123,10 +123,11 @@ def test_when_the_program_is_killed_the_recorder_records_what_it_did(root):
 def test_when_both_are_killed_what_was_said_is_recorded_later(root):
     text = f"""
 {RECORDER}
-import os, signal, time
+import glob, os, signal, time
 open("in.txt").read()
 open("out.txt", "w").write("x")
-time.sleep(1)
+while not any(b"out.txt" in open(name, "rb").read() for name in glob.glob(".wherefrom/outbox/*")):
+    time.sleep(0.05)  # until the recorder has written it down
 os.kill(recorder(), signal.SIGKILL)
 os.kill(os.getpid(), signal.SIGKILL)
 """

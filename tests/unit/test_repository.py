@@ -35,6 +35,7 @@ def test_importing_wherefrom_imports_nothing_of_others():
         "numpy",
         "pandas",
         "polars",
+        "psycopg",
         "pyarrow",
         "rich",
         "sklearn",

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from wherefrom import ledger, lineage
 from wherefrom.archive.folder import FOLDER, ArchiveFolder
 from wherefrom.archive.recorder import Recorder
-from wherefrom.errors import ConflictError, FormatError, NotFoundError, UnavailableError, WherefromError
-from wherefrom.ledger import Ledger, Receipt
+from wherefrom.errors import ConflictError, FormatError, NotFoundError, SignatureError, UnavailableError, WherefromError
+from wherefrom.ledger import Ledger, Order, Receipt
 from wherefrom.lineage import Answer, Direction, Run, Version
 from wherefrom.notes import (
     Checkpoint,
@@ -49,13 +49,29 @@ _NAME = re.compile(r"[^\s+]+")
 
 @dataclass(frozen=True)
 class Recorded:
-    """An entry with the statement beside it."""
+    """An entry with the statement beside it; `redaction` is what erased that, if something did."""
 
     index: int
     statement_id: str
     entry: Entry
-    envelope: Envelope
-    statement: Statement
+    text: tuple[Envelope, Statement] | None
+    redaction: Order | None = None
+
+    @property
+    def envelope(self) -> Envelope:
+        """Raises UnavailableError when it was erased."""
+        return self._read()[0]
+
+    @property
+    def statement(self) -> Statement:
+        """Raises UnavailableError when it was erased."""
+        return self._read()[1]
+
+    def _read(self) -> tuple[Envelope, Statement]:
+        if self.text is None:
+            why = f"was redacted by {o.by} because {o.reason}" if (o := self.redaction) else "has lost its statement"
+            raise UnavailableError(f"entry {self.index} {why}")
+        return self.text
 
 
 class Archive:
@@ -74,14 +90,17 @@ class Archive:
     # --- opening -----------------------------------------------------------------------------------------------------
 
     @classmethod
-    def init(cls, root: Path, *, namespace: str | None = None, origin: str | None = None) -> Archive:
+    def init(
+        cls, root: Path, *, namespace: str | None = None, origin: str | None = None, database_url: str | None = None
+    ) -> Archive:
         """Make a new archive for the project folder `root`, with new keys.
 
         Args:
             namespace: of the project's data sets and jobs; the folder's name by default.
             origin: the ledger's name, which no other ledger may have; `<namespace>/<random>` by default.
+            database_url: `postgresql://…?schema=NAME`, to keep the ledger there; in a file of the folder by default.
 
-        Raises ConflictError when there is one already.
+        Raises ConflictError when there is one already, in the folder or in the schema.
         """
         root = root.resolve()
         folder, namespace = root / FOLDER, namespace or _plain(root.name)
@@ -90,7 +109,7 @@ class Archive:
         for what, value in (("namespace", namespace), ("origin", origin)):
             if not _NAME.fullmatch(value):
                 raise FormatError(f"{what} {value!r} is empty or has spaces or a '+'")
-        if files.database.exists():
+        if files.exists:
             raise ConflictError(f"{folder} is an archive already")
         try:
             (folder / "keys").mkdir(parents=True, mode=0o700, exist_ok=True)
@@ -101,13 +120,20 @@ class Archive:
             (folder / ".gitignore").write_text("*\n")
         except OSError as error:
             raise UnavailableError(f"cannot make an archive in {root}: {error.strerror}") from error
-        database = Database.create(files.database)
-        with database.writing() as connection:
+
+        def start(connection: sa.Connection) -> None:
             tables = LedgerTables(connection)
             tables.write_setting("namespace", namespace)
             tables.write_setting("origin", origin)
             Ledger(log_key).start(tables)
-        database.close()
+
+        try:
+            Database.create(database_url or files.database, start).close()
+        except BaseException:
+            files.remove_keys()
+            raise
+        if database_url:
+            files.write_database(database_url)
         archive = cls(folder)
         public = producer_key.verifier_key
         archive._recorder.record([make_key_statement(format_verifier_key(public), public.public)], log_key)
@@ -118,7 +144,7 @@ class Archive:
         """Open the archive of the project that `start` lies in, looking upward as git does. Raises NotFoundError."""
         start = start.resolve()
         for root in (start, *start.parents):
-            if (root / FOLDER / "archive.db").exists():
+            if ArchiveFolder(root / FOLDER).exists:
                 return cls.open(root / FOLDER)
         raise NotFoundError(f"no archive in {start} or above it", hint="`wherefrom init` makes one")
 
@@ -155,7 +181,13 @@ class Archive:
         kind's form, UnavailableError (read-only, clock behind, another writer for too long), ConflictError or
         VerificationError when the stored ledger is not the one last signed. Nothing is recorded then.
         """
-        return self._recorder.record(statements, self._files.read_key("producer"))
+        keys = self._recorder.read_keys("producer")
+        try:
+            return self._recorder.record(statements, *keys)
+        except SignatureError:
+            if (newest := self._recorder.read_keys("producer")) == keys:
+                raise
+            return self._recorder.record(statements, *newest)  # the key was changed meanwhile
 
     def record_envelopes(self, envelopes: Sequence[Envelope]) -> list[Receipt]:
         """Record statements that are signed already, by keys this archive knows.
@@ -179,6 +211,12 @@ class Archive:
             yield connection
 
     @contextlib.contextmanager
+    def outside_transactions(self) -> Iterator[sa.Connection]:
+        """A connection on which each statement stands alone: for what a transaction can't do."""
+        with self._database.outside_transactions() as connection:
+            yield connection
+
+    @contextlib.contextmanager
     def _ledger_tables(self) -> Iterator[LedgerTables]:
         with self.reading() as (tables, _):
             yield tables
@@ -194,26 +232,33 @@ class Archive:
             note = tables.read_checkpoint()
         return open_checkpoint(note, [self.log_key]), note
 
-    @functools.cached_property
+    @property
     def log_key(self) -> VerifierKey:
-        """The public key that this archive's checkpoints are signed with, from its trust file."""
-        return parse_policy(self.trust_file.read_bytes()).verifier_keys[0]
+        """The public key that this archive's checkpoints are signed with, from its trust file, where it may change."""
+        try:
+            trust = self.trust_file.read_bytes()
+        except OSError as error:
+            raise UnavailableError(f"trust file {self.trust_file}: {error.strerror}") from error
+        return parse_policy(trust).log_keys[0]
 
     def iter_recorded(self, start: int = 0, stop: int | None = None) -> Iterator[Recorded]:
         """Statements in ledger order."""
         with self._ledger_tables() as tables:
             for stored in tables.iter_entries(start, stop):
-                yield to_recorded(stored)
+                yield to_recorded(stored, tables)
 
     def read_recorded(self, text: str) -> Recorded:
         """The statement that a user means: an index, or at least six digits of a statement id. Raises NotFoundError."""
         with self._ledger_tables() as tables:
             if text.isdecimal() and len(text) < 16:
-                return to_recorded(tables.read_entries([int(text)])[0])
+                retired = ledger.read_orders(tables, kind="retirement")
+                if retired.retirement_of(int(text)):
+                    raise NotFoundError(ledger.say_gone(retired, int(text)))
+                return to_recorded(tables.read_entries([int(text)])[0], tables)
             found = tables.find_leaves_by_prefix(text) if len(text) >= 6 else []
             if len(found) != 1:
                 raise NotFoundError(f"{len(found) or 'no'} statements whose id begins with {text!r}")
-            return to_recorded(tables.read_entries(found)[0])
+            return to_recorded(tables.read_entries(found)[0], tables)
 
     # --- asking ------------------------------------------------------------------------------------------------------
 
@@ -284,7 +329,7 @@ class Archive:
 
     def check(self, progress: Callable[[int, int], None] | None = None) -> Iterator[tuple[str, list[str]]]:
         """Check everything there is: yields what was checked, and what was found wrong with it."""
-        yield "database file", self._database.check()
+        yield "database", self._database.check()
         with self.reading() as (tables, views):
             wrong = list(ledger.check_ledger(tables, self.log_key, progress=progress))
             yield "ledger: entries, statements, signatures, tree, checkpoints", wrong
@@ -299,7 +344,7 @@ class Archive:
             try:
                 yield (
                     "views: equal to what the ledger gives",
-                    list(lineage.compare_views(views, _iter_statements(tables))),
+                    list(lineage.compare_views(views, ledger.iter_statements(tables))),
                 )
             except WherefromError as error:
                 yield "views", [str(error)]
@@ -311,36 +356,25 @@ class Archive:
         """
         with self._database.writing() as connection:
             tables, views = LedgerTables(connection), LineageTables(connection)
-            differences = list(lineage.compare_views(views, _iter_statements(tables), progress))
+            differences = list(lineage.compare_views(views, ledger.iter_statements(tables), progress))
             if differences:
                 writer = LineageWriter(connection)
                 writer.clear()
-                lineage.project_all(writer, _iter_statements(tables))
+                lineage.project_all(writer, ledger.iter_statements(tables))
         return differences
 
 
-def read_beside(stored: StoredEntry) -> tuple[bytes, bytes]:
-    """Salt and envelope of an entry. Raises UnavailableError when they were erased."""
-    if stored.salt is None or stored.envelope is None:
-        raise UnavailableError(f"entry {stored.index}: the statement beside it is gone")
-    return stored.salt, stored.envelope
-
-
-def to_recorded(stored: StoredEntry) -> Recorded:
-    """Read what the ledger's tables hold for an entry. Raises UnavailableError when its statement was erased."""
-    envelope = parse_envelope(read_beside(stored)[1])
-    parts = (parse_entry(stored.entry), envelope, parse_statement(envelope.payload))
-    return Recorded(stored.index, stored.leaf_hash.hex(), *parts)
-
-
-def _iter_statements(tables: LedgerTables) -> Iterator[tuple[int, str, Statement]]:
-    for stored in tables.iter_entries():
-        recorded = to_recorded(stored)
-        yield recorded.index, recorded.statement_id, recorded.statement
+def to_recorded(stored: StoredEntry, tables: LedgerTables) -> Recorded:
+    """Read what the ledger's tables hold for an entry, and, if its statement is gone, why."""
+    entry, statement_id = parse_entry(stored.entry), stored.leaf_hash.hex()
+    if stored.envelope is None:
+        return Recorded(stored.index, statement_id, entry, None, ledger.find_redaction(tables, stored))
+    envelope = parse_envelope(stored.envelope)
+    return Recorded(stored.index, statement_id, entry, (envelope, parse_statement(envelope.payload)))
 
 
 def _statement_reader(tables: LedgerTables) -> Callable[[int], Statement]:
-    return functools.cache(lambda index: to_recorded(tables.read_entries([index])[0]).statement)
+    return functools.cache(lambda index: to_recorded(tables.read_entries([index])[0], tables).statement)
 
 
 def _plain(name: str) -> str:

@@ -1,11 +1,15 @@
 """Where an archive lies: the folder `.wherefrom/` beside a project.
 
 .wherefrom/
-  archive.db        ledger and views (SQLite)
+  archive.db        ledger and views (SQLite), or else
+  database          secret: the URL of the PostgreSQL database that holds them (docs/postgresql.md)
   checkpoint        the checkpoint signed last: an archive that falls behind it was rolled back
   trust             public: what a verifier needs to check this archive's evidence (C2SP tlog-policy)
   keys/log          secret: signs checkpoints, and vouches for producers
+  keys/log.next     secret: signs checkpoints, too, while the log's key changes; log.before: for some time after that
   keys/producer     secret: signs statements
+  keys/log.ml-dsa   secret: ML-DSA-44 key that signs checkpoints, too
+  keys/producer.<key id of producer>.ml-dsa   secret: ML-DSA-44 key that signs statements, too
   outbox/           what capture could not record yet
 """
 
@@ -17,8 +21,9 @@ import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
-from wherefrom.errors import UnavailableError
-from wherefrom.notes import SigningKey, format_signing_key, parse_signing_key
+from wherefrom.errors import NotFoundError, UnavailableError
+from wherefrom.notes import Signer, SigningKey, VerifierKey
+from wherefrom.signers import open_signer, write_key
 
 FOLDER = ".wherefrom"
 
@@ -30,36 +35,80 @@ class ArchiveFolder:
     path: Path
 
     @property
-    def database(self) -> Path:
-        return self.path / "archive.db"
+    def database(self) -> Path | str:
+        """Where the database is: a file in this folder, or the URL that is written there."""
+        try:
+            return (self.path / "database").read_text().strip()
+        except FileNotFoundError:
+            return self.path / "archive.db"
+        except OSError as error:
+            message = f"database URL {self.path / 'database'}: {error.strerror}"
+            raise UnavailableError(message, hint="only who may read it opens the archive") from error
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is an archive here."""
+        return any((self.path / name).exists() for name in ("archive.db", "database"))
+
+    def write_database(self, url: str) -> None:
+        """Remember the URL of the database, for the owner's eyes only: there may be a password in it."""
+        self._write_secret(self.path / "database", url)
 
     @property
     def trust(self) -> Path:
         return self.path / "trust"
 
-    def read_key(self, name: str) -> SigningKey:
-        """The secret key `log` or `producer`. Raises UnavailableError for who may not read it."""
-        path = self.path / "keys" / name
+    def key_path(self, name: str) -> Path:
+        return self.path / "keys" / name
+
+    def list_beside(self, name: str, key: VerifierKey) -> list[str]:
+        """The names of the keys there are that sign whatever `log` or `producer` signs, which is this key now."""
+        names = ("log.next", "log.before", "log.ml-dsa") if name == "log" else (second_name(name, key),)
+        return [beside for beside in names if self.key_path(beside).exists()]
+
+    def read_key(self, name: str) -> Signer:
+        """A secret key, wherever it is kept. Raises UnavailableError for who may not read or use it."""
         try:
-            return parse_signing_key(path.read_text().strip())
-        except OSError as error:
-            raise UnavailableError(f"secret key {path}: {error.strerror}", hint="only who holds it records") from error
+            return open_signer(self.key_path(name))
+        except NotFoundError as error:
+            message = f"secret key {self.key_path(name)}: No such file"
+            raise UnavailableError(message, hint="only who holds it records") from error
 
     def write_key(self, name: str, key: SigningKey) -> None:
         """Keep a new secret key, for its owner's eyes only."""
-        path = self.path / "keys" / name
+        write_key(self.key_path(name), key)
+
+    def remove_keys(self) -> None:
+        """Take back the keys of an archive that could not be made."""
+        for path in (self.path / "keys" / "log", self.path / "keys" / "producer", self.trust):
+            path.unlink(missing_ok=True)
+
+    def _write_secret(self, path: Path, text: str) -> None:
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(f"{format_signing_key(key)}\n")
+            file.write(f"{text}\n")
 
     def read_head(self) -> bytes | None:
         """The checkpoint signed last, as far as this folder knows."""
         path = self.path / "checkpoint"
-        return path.read_bytes() if path.exists() else None
+        try:
+            return path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:  # not the same as having none
+            raise UnavailableError(f"last signed checkpoint {path}: {error.strerror}") from error
 
     def write_head(self, note: bytes) -> None:
         """Remember the checkpoint signed last."""
         # Two writers may finish in either order; an older head only notices less, so the last one in may stay.
         new = self.path / f"checkpoint.{os.getpid()}.{secrets.token_hex(4)}"
         with contextlib.suppress(OSError):  # the statement is durable by now; a missing head costs a check, not data
-            new.write_bytes(note)
-            new.replace(self.path / "checkpoint")
+            try:
+                new.write_bytes(note)
+                new.replace(self.path / "checkpoint")
+            finally:
+                new.unlink(missing_ok=True)
+
+
+def second_name(name: str, key: VerifierKey) -> str:
+    """What the second key of a pair is called: by its first, so that a pair changes when the first does."""
+    return f"{name}.{key.key_id:08x}.ml-dsa"

@@ -8,13 +8,14 @@ from __future__ import annotations
 import os
 
 FOLDER = ".wherefrom"
-ARCHIVE = os.path.join(FOLDER, "archive.db")
+# An archive's database lies in the folder, or the folder says where it is.
+ARCHIVES = (os.path.join(FOLDER, "archive.db"), os.path.join(FOLDER, "database"))
 OUTBOX = os.path.join(FOLDER, "outbox")
 
 
 def find_root(start: str) -> str | None:
     """The nearest folder, from `start` upward, that holds an archive."""
-    return _find_upward(start, ARCHIVE)
+    return _find_upward(start, *ARCHIVES)
 
 
 def choose_root(*, script: str | None, working_directory: str) -> str:
@@ -28,10 +29,10 @@ def choose_root(*, script: str | None, working_directory: str) -> str:
     return found or _find_upward(home, ".git") or home
 
 
-def _find_upward(start: str, name: str) -> str | None:
+def _find_upward(start: str, *names: str) -> str | None:
     folder = os.path.realpath(start)
     while True:
-        if os.path.exists(os.path.join(folder, name)):
+        if any(os.path.exists(os.path.join(folder, name)) for name in names):
             return folder
         parent = os.path.dirname(folder)
         if parent == folder:

@@ -1,6 +1,36 @@
 """The command line. Parses, asks, prints; decides nothing."""
 
-from wherefrom.cli import asking, fingerprinting, health, proving, recording, records, verifying
+from wherefrom.cli import (
+    anchoring,
+    asking,
+    erasing,
+    fingerprinting,
+    health,
+    keeping,
+    keys,
+    proving,
+    publishing,
+    recording,
+    records,
+    verifying,
+    witnessing,
+)
 from wherefrom.cli.app import app, main
 
-__all__ = ["app", "asking", "fingerprinting", "health", "main", "proving", "recording", "records", "verifying"]
+__all__ = [
+    "anchoring",
+    "app",
+    "asking",
+    "erasing",
+    "fingerprinting",
+    "health",
+    "keeping",
+    "keys",
+    "main",
+    "proving",
+    "publishing",
+    "recording",
+    "records",
+    "verifying",
+    "witnessing",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import sys
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from wherefrom import capture
 from wherefrom.archive import Archive
 from wherefrom.cli.output import say
 from wherefrom.errors import NotFoundError, VerificationError, WherefromError
+from wherefrom.signers import ask_with
 from wherefrom.version import __version__
 
 EXIT_FALSE, EXIT_USAGE, EXIT_UNCHECKED = 1, 2, 3
@@ -49,6 +51,8 @@ def find_archive(*, drain: bool = True) -> Archive:
 
 def main() -> None:
     """Run the command line. Exit status: 0 done or true, 1 false, 2 wrong usage, 3 could not be done or checked."""
+    if sys.stdin.isatty():
+        ask_with(lambda what: getpass.getpass(f"passphrase of {what}: "))
     try:
         app()
     except WherefromError as error:

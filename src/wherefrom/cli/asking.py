@@ -8,12 +8,24 @@ from typing import Annotated, Any
 import typer
 
 from wherefrom.archive import Archive, Recorded
+from wherefrom.archive.erasing import find_missing
 from wherefrom.cli.app import app, find_archive
 from wherefrom.cli.output import mark, print_json, width
 from wherefrom.cli.recording import AsJson
 from wherefrom.errors import NotFoundError, WherefromError
 from wherefrom.evidence import format_tree
-from wherefrom.statements import CORRECTION, GAP, KEY, SOURCE, event_kind_of, format_time, name_of, read_event
+from wherefrom.statements import (
+    CORRECTION,
+    DIGEST_SIZES,
+    ERASURE_KINDS,
+    GAP,
+    KEY,
+    SOURCE,
+    event_kind_of,
+    format_time,
+    name_of,
+    read_event,
+)
 
 AsOf = Annotated[str | None, typer.Option(help="What was known then: an entry's index, a day, or an RFC 3339 time.")]
 
@@ -47,6 +59,9 @@ def _shorten(text: str, room: int) -> str:
 
 
 def _summary(recorded: Recorded) -> str:
+    if recorded.text is None:
+        order = recorded.redaction
+        return f"redacted by {order.by} because {order.reason}" if order else "the statement is gone"
     predicate = recorded.statement.predicate
     kind = recorded.statement.predicate_type
     if event_kind_of(kind):
@@ -60,18 +75,26 @@ def _summary(recorded: Recorded) -> str:
         return f"{predicate['name']}  {predicate.get('licence', '')}  {predicate.get('origin', '')}"
     if kind == CORRECTION:
         return f"{predicate['action']}s {predicate['corrects'][:12]}: {predicate['reason']}"
+    if kind in ERASURE_KINDS:
+        return ", ".join(str(predicate[key]) for key in ("by", "reason") if key in predicate)
     if kind == KEY:
         return f"{predicate['role']} {predicate['verifierKey']}"
     return ", ".join(subject.name for subject in recorded.statement.subjects)
 
 
 def _entry_json(recorded: Recorded) -> dict[str, Any]:
-    return {
+    head = {
         "index": recorded.index,
         "id": recorded.statement_id,
         "kind": recorded.entry.kind,
         "received": format_time(recorded.entry.received),
         "keys": recorded.entry.key_ids,
+    }
+    if recorded.text is None:
+        order = recorded.redaction
+        redaction = {"index": order.index, **order.statement.predicate} if order else None
+        return head | {"subjects": [{"digest": text} for text in recorded.entry.subjects], "redaction": redaction}
+    return head | {
         "subjects": [{"name": s.name, "digest": dict(s.digests)} for s in recorded.statement.subjects],
         "predicate": dict(recorded.statement.predicate),
     }
@@ -146,11 +169,27 @@ def trace(
     """
     archive = find_archive()
     size = archive.parse_as_of(as_of) if as_of else None
-    answer = archive.trace(what, direction="down" if down else "up", depth=depth, as_of=size)
+    try:
+        answer = archive.trace(what, direction="down" if down else "up", depth=depth, as_of=size)
+    except NotFoundError as error:
+        _say_erased(archive, what, error)
+        raise
+    missing = find_missing(archive, answer)
     if as_json:
         checkpoint, note = archive.checkpoint()
-        print_json({"checkpoint": note.decode(), "size": checkpoint.size, "answer": answer})
+        facts = {"checkpoint": note.decode(), "size": checkpoint.size, "answer": answer}
+        print_json({**facts, "erased": missing.remarks})
         return
     encoding = sys.stdout.encoding or "ascii"
     tree = format_tree(answer, width=width(), colour=sys.stdout.isatty(), encoding=encoding)
     typer.echo(tree.rstrip("\n"))
+    for remark in missing.remarks:
+        typer.echo(f"{mark('!', 'unknown')} {remark}")
+
+
+def _say_erased(archive: Archive, what: str, error: NotFoundError) -> None:
+    """What is not found may have been redacted: its digest tells, its name was erased."""
+    algorithm, _, digits = what.rpartition(":")
+    missing = find_missing(archive, digests=[f"{a}:{digits}" for a in ([algorithm] if algorithm else DIGEST_SIZES)])
+    if missing.redacted:
+        raise NotFoundError(f"{error}; {missing.remarks[0]}") from error

@@ -20,13 +20,17 @@ def init(
     *,
     namespace: Annotated[str | None, typer.Option(help="Of its data and jobs; the folder's name by default.")] = None,
     origin: Annotated[str | None, typer.Option(help="The ledger's name, which no other ledger may have.")] = None,
+    database: Annotated[
+        str | None, typer.Option(metavar="URL", help="Keep the ledger in PostgreSQL: postgresql://HOST/DB?schema=NAME.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make an archive `.wherefrom/` in a project's folder, with new keys.
 
     Example: `wherefrom init` · `wherefrom init ~/churn --namespace churn`
+    · `wherefrom init --database 'postgresql://recorder@db.example.com/lineage?schema=churn'`
     """
-    archive = Archive.init(folder, namespace=namespace, origin=origin)
+    archive = Archive.init(folder, namespace=namespace, origin=origin, database_url=database)
     if as_json:
         print_json({"folder": archive.folder, "namespace": archive.namespace, "origin": archive.origin})
         return

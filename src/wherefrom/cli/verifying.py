@@ -1,4 +1,4 @@
-"""`verify`: evidence files, proofs about single records, and model signatures, each known by how it begins."""
+"""`verify`: evidence files, proofs about records, split views and model signatures, each known by how it begins."""
 
 from __future__ import annotations
 
@@ -7,23 +7,27 @@ from typing import Annotated, Any
 
 import typer
 
-from wherefrom.cli.app import EXIT_FALSE, EXIT_UNCHECKED, app
+from wherefrom.anchors import open_headers
+from wherefrom.cli.anchoring import Headers, Roots, read_roots
+from wherefrom.cli.app import app
+from wherefrom.cli.findings import exit_by, print_findings
 from wherefrom.cli.output import mark, print_json, say
 from wherefrom.cli.proving import write_whole
 from wherefrom.cli.recording import AsJson
 from wherefrom.commitments import Secret
 from wherefrom.commitments.proof import HEADER
 from wherefrom.errors import NotFoundError, UnavailableError, WherefromError
-from wherefrom.notes import parse_policy
+from wherefrom.notes import TrustPolicy, parse_policy
+from wherefrom.tlog.split_view import SPLIT_VIEW_TYPE, verify_split_view
 from wherefrom.verify import Finding, Findings, Outcome, ProofVerdict, Verdict, verify_bundle, verify_proof
 
-_EVIDENCE, _PROOF, _SIGNATURE = "evidence", "a proof", "a model signature"
+_EVIDENCE, _PROOF, _SIGNATURE, _SPLIT = "evidence", "a proof", "a model signature", "a split view"
 _OPTIONS = {
-    _EVIDENCE: {"--trust", "--data", "--report", "--secret"},
+    _EVIDENCE: {"--trust", "--data", "--report", "--secret", "--tsa-roots", "--bitcoin-headers"},
     _PROOF: {"--trust", "--set", "--evidence", "--secret"},
     _SIGNATURE: {"--data", "--public-key", "--roots"},
+    _SPLIT: {"--trust"},
 }
-_SIGNS = {Outcome.TRUE: ("ok", "good"), Outcome.FALSE: ("FALSE", "bad"), Outcome.UNCHECKED: ("?", "unknown")}
 
 
 @app.command()
@@ -46,9 +50,11 @@ def verify(
     report: Annotated[Path | None, typer.Option(help="Write the HTML report out, if it is as issued.")] = None,
     public_key: Annotated[Path | None, typer.Option(help="Of whoever signed a model: PEM.")] = None,
     roots: Annotated[Path | None, typer.Option(help="Authorities you trust to say who signed a model: PEM.")] = None,
+    tsa_roots: Roots = None,
+    bitcoin_headers: Headers = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check an evidence file, a proof, or an OpenSSF model signature; offline, without an archive.
+    """Check an evidence file, a proof, a split view or an OpenSSF model signature; offline, without an archive.
 
     Exit status: 0 true, 1 false, 3 could not check. Example:
     `wherefrom verify delay.wherefrom --trust trust --data data/` ·
@@ -66,18 +72,25 @@ def verify(
         "--report": report,
         "--public-key": public_key,
         "--roots": roots,
+        "--tsa-roots": tsa_roots,
+        "--bitcoin-headers": bitcoin_headers,
     }
     for option, value in given.items():
         if value and option not in _OPTIONS[kind]:
             raise typer.BadParameter(f"{file} is {kind}, which {option} does not go with")
     opened = Secret.read(secret) if secret else None
     if kind == _PROOF:
-        named = _verify_evidence(evidence, trust) if evidence else None
+        named = verify_bundle(_read(evidence), _read_policy(evidence, _EVIDENCE, trust)) if evidence else None
         _finish_proof(file, verify_proof(content, expected=about, secret=opened, evidence=named), as_json=as_json)
     elif kind == _SIGNATURE:
         _finish_signature(file, content, data or [], public_key, roots, as_json=as_json)
+    elif kind == _SPLIT:
+        found = verify_split_view(content, _read_policy(file, kind, trust))
+        _finish(file, found, holds=f"{file}: this log has shown two histories", facts={}, as_json=as_json)
     else:
-        verdict = _verify_evidence(file, trust)
+        policy = _read_policy(file, kind, trust)
+        headers = open_headers(bitcoin_headers) if bitcoin_headers else None
+        verdict = verify_bundle(content, policy, tsa_roots=read_roots(tsa_roots), headers=headers)
         for item in data or []:
             _hold(verdict, item, opened)
         _finish_evidence(file, verdict, report, as_json=as_json)
@@ -86,6 +99,8 @@ def verify(
 def _kind_of(content: bytes) -> str:
     if content.startswith(HEADER.encode()):
         return _PROOF
+    if content.endswith(b'"type":"%b"}\n' % SPLIT_VIEW_TYPE.encode()):  # canonical, and its last member
+        return _SPLIT
     return _SIGNATURE if b"dev.sigstore.bundle" in content[:4096] else _EVIDENCE
 
 
@@ -95,15 +110,14 @@ def _finish(file: Path, verdict: Findings, *, holds: str, facts: dict[str, Any],
         found = {"outcome": verdict.outcome, "findings": verdict.findings, "remarks": verdict.remarks}
         print_json(found | facts)
     else:
-        _print_findings(verdict)
+        print_findings(verdict)
         if verdict.outcome is Outcome.TRUE:
             typer.echo(f"{mark('true', 'good')}: {holds}")
         elif verdict.outcome is Outcome.FALSE:
             typer.echo(f"{mark('false', 'bad')}: {file} does not hold")
         else:
             typer.echo(f"{mark('could not check', 'unknown')}: {file}")
-    if verdict.outcome is not Outcome.TRUE:
-        raise typer.Exit(EXIT_FALSE if verdict.outcome is Outcome.FALSE else EXIT_UNCHECKED)
+    exit_by(verdict.outcome)
 
 
 def _finish_evidence(file: Path, verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
@@ -141,10 +155,10 @@ def _finish_signature(
     _finish(file, verdict, holds=f"{data[0]} is as it was signed", facts=changes, as_json=as_json)
 
 
-def _verify_evidence(file: Path, trust: Path | None) -> Verdict:
+def _read_policy(file: Path, kind: str, trust: Path | None) -> TrustPolicy:
     if trust is None:
-        raise typer.BadParameter(f"{file} is evidence: say which ledgers you trust with --trust FILE")
-    return verify_bundle(_read(file), parse_policy(_read(trust)))
+        raise typer.BadParameter(f"{file} is {kind}: say which ledgers you trust with --trust FILE")
+    return parse_policy(_read(trust))
 
 
 def _finish_proof(file: Path, verdict: ProofVerdict, *, as_json: bool) -> None:
@@ -170,13 +184,3 @@ def _read(path: Path) -> bytes:
         raise NotFoundError(f"no file {path}") from error
     except OSError as error:
         raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _print_findings(verdict: Findings) -> None:
-    for finding in verdict.findings:
-        sign, style = _SIGNS[finding.outcome]
-        typer.echo(f"{mark(f'{sign:>5}', style)}  {finding.claim}")  # type: ignore[arg-type]
-        if finding.message:
-            typer.echo(f"       {mark(finding.message, 'muted') if style == 'good' else finding.message}")
-    for remark in verdict.remarks:
-        typer.echo(f" {mark('note', 'unknown')}  {remark}")

@@ -70,9 +70,10 @@ def parse_set(data: bytes, *, what: str) -> CommittedSet:
     value = parse_json(data, what=what)
     verify_canonical(data, value, what=what)
     kinds = {kind.ALGORITHM: kind for kind in (RecordsFingerprint, KeyCommitment, FilesFingerprint)}
-    if not isinstance(value, dict) or value.get("type") not in kinds:
+    name = value.get("type") if isinstance(value, dict) else None
+    if not isinstance(name, str) or name not in kinds:
         raise FormatError(f"{what}: expected an identity object of type {', '.join(kinds)}")
-    return kinds[value["type"]].from_json(value)
+    return kinds[name].from_json(value)
 
 
 def place_of(claim: Claim, row: str) -> tuple[int, bool, str]:

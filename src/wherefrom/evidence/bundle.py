@@ -28,12 +28,15 @@ from wherefrom.verify import BUNDLE_TYPE
 
 @dataclass(frozen=True)
 class ProvenEntry:
-    """What lies in the ledger for one statement, and its inclusion proof in the tree of the bundle's checkpoint."""
+    """What lies in the ledger for one statement, and its inclusion proof in the tree of the bundle's checkpoint.
+
+    `salt` and `envelope` are None where the statement was redacted.
+    """
 
     index: int
     entry: bytes
-    salt: bytes
-    envelope: bytes
+    salt: bytes | None
+    envelope: bytes | None
     proof: Sequence[bytes]
 
 
@@ -70,24 +73,29 @@ def _version(version: Version) -> dict[str, Any]:
 
 
 def format_bundle(
-    entries: Sequence[ProvenEntry], *, checkpoint: bytes, keys: Sequence[VerifierKey], report: str
+    entries: Sequence[ProvenEntry],
+    *,
+    checkpoint: bytes,
+    keys: Sequence[VerifierKey],
+    report: str,
+    anchors: Sequence[Mapping[str, Any]] = (),
 ) -> bytes:
-    """The evidence file's bytes. `entries` in index order, the evidence statement last."""
-    statements = [
-        {
-            "index": proven.index,
-            "entry": proven.entry.decode(),
-            "salt": proven.salt.hex(),
-            "envelope": parse_json(proven.envelope, what="envelope"),
-            "proof": [node.hex() for node in proven.proof],
-        }
-        for proven in entries
-    ]
+    """The evidence file's bytes. `entries` in index order, the evidence statement last; `anchors` as JSON."""
     value = {
         "type": BUNDLE_TYPE,
         "checkpoint": checkpoint.decode(),
         "keys": sorted(format_verifier_key(key) for key in keys),
-        "statements": statements,
+        "statements": [format_exhibit(proven) for proven in entries],
         "report": report,
     }
+    if anchors:
+        value["anchors"] = [dict(anchor) for anchor in anchors]
     return format_canonical(value) + b"\n"
+
+
+def format_exhibit(proven: ProvenEntry) -> dict[str, Any]:
+    """One statement as evidence has it, as JSON."""
+    value: dict[str, Any] = {"index": proven.index, "entry": proven.entry.decode()}
+    if proven.salt is not None and proven.envelope is not None:
+        value |= {"salt": proven.salt.hex(), "envelope": parse_json(proven.envelope, what="envelope")}
+    return value | {"proof": [node.hex() for node in proven.proof]}

@@ -1,6 +1,40 @@
-"""The running log: appends statements, signs the tree, proves entries, and checks itself."""
+"""The running log: appends statements, signs the tree, proves entries, erases what may go, and checks itself.
+
+Files of retired entries are `wherefrom.ledger.shard_file`'s, which is not imported here: recording never needs it.
+"""
 
 from wherefrom.ledger.check import check_ledger
+from wherefrom.ledger.erasing import Erased, carry_out, list_pending, plan_retirement, require_redactable, say_gone
+from wherefrom.ledger.keys import read_key_book, read_key_entries
 from wherefrom.ledger.log import Ledger, Receipt, Submission, prove_entry, verify_grown
+from wherefrom.ledger.orders import Order, Orders, find_redaction, iter_statements, read_orders
+from wherefrom.ledger.retention import DEFAULT_RULES, LOG_KINDS, LOGS, Period, Shard, find_shard, list_shards
 
-__all__ = ["Ledger", "Receipt", "Submission", "check_ledger", "prove_entry", "verify_grown"]
+__all__ = [
+    "DEFAULT_RULES",
+    "LOGS",
+    "LOG_KINDS",
+    "Erased",
+    "Ledger",
+    "Order",
+    "Orders",
+    "Period",
+    "Receipt",
+    "Shard",
+    "Submission",
+    "carry_out",
+    "check_ledger",
+    "find_redaction",
+    "find_shard",
+    "iter_statements",
+    "list_pending",
+    "list_shards",
+    "plan_retirement",
+    "prove_entry",
+    "read_key_book",
+    "read_key_entries",
+    "read_orders",
+    "require_redactable",
+    "say_gone",
+    "verify_grown",
+]

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 
 from wherefrom.errors import ConflictError, UnavailableError, VerificationError
 from wherefrom.merkle import (
     EMPTY_ROOT,
+    HASH_SIZE,
+    TILE_WIDTH,
+    ReadTile,
     append_to_tiles,
     hash_leaf,
     prove_consistency_from_tiles,
@@ -18,9 +22,9 @@ from wherefrom.merkle import (
     root_from_tiles,
     verify_consistency,
 )
-from wherefrom.notes import Checkpoint, SigningKey, VerifierKey, open_checkpoint, sign_checkpoint
+from wherefrom.notes import Checkpoint, Signer, VerifierKey, open_checkpoint, sign_checkpoint
 from wherefrom.statements import SALT_SIZE, Statement, format_entry, format_time, make_entry, parse_time
-from wherefrom.store import LedgerTables
+from wherefrom.store import LedgerTables, NewEntry
 
 # A clock that steps back by less than this is taken to be adjusting; the entry then gets the time of the one before it.
 MAX_STEP_BACK = timedelta(seconds=2)
@@ -35,8 +39,9 @@ class Submission:
     envelope: bytes
     key_ids: tuple[str, ...]
 
-    @property
+    @cached_property
     def dedup(self) -> bytes:
+        """`hash_for_dedup` of it."""
         return hash_for_dedup(self.payload, self.key_ids)
 
 
@@ -60,17 +65,41 @@ class Receipt:
     is_new: bool
 
 
-def tile_reader(tables: LedgerTables) -> Callable[[int, int, int], bytes]:
+def tile_reader(tables: LedgerTables) -> ReadTile:
     """Reads `width` hashes of a tile; what is stored may have grown beyond that since."""
-    return lambda level, index, width: tables.read_tile(level, index)[: width * 32]
+    return lambda level, index, width: tables.read_tile(level, index)[: width * HASH_SIZE]
+
+
+def edge_reader(tables: LedgerTables, size: int, *, above: int | None = None) -> ReadTile:
+    """Reads as `tile_reader` does; what growing a tree of this size needs is read at once, and only once.
+
+    Args:
+        above: a leaf whose inclusion proof is wanted, too.
+    """
+    ahead: dict[tuple[int, int], bytes] = {}
+    level, hashes, node = 0, size, above
+    while hashes:
+        ahead[level, (hashes - 1) // TILE_WIDTH] = b""
+        if node is not None:
+            node //= TILE_WIDTH
+            ahead[level, node] = b""
+        level, hashes = level + 1, hashes // TILE_WIDTH
+    ahead |= tables.read_tiles(ahead)
+
+    def read(level: int, index: int, width: int) -> bytes:
+        data = ahead[level, index] if (level, index) in ahead else tables.read_tile(level, index)
+        return data[: width * HASH_SIZE]
+
+    return read
 
 
 @dataclass(frozen=True)
 class Ledger:
     """The log's name and key. One writer at a time: the caller's transaction sees to that."""
 
-    signing_key: SigningKey
+    signing_key: Signer
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    beside: tuple[Signer, ...] = ()  # keys of the same name that sign each checkpoint, too
 
     @property
     def verifier_key(self) -> VerifierKey:
@@ -82,7 +111,7 @@ class Ledger:
 
     def start(self, tables: LedgerTables) -> None:
         """Sign the empty tree, before anything is recorded."""
-        tables.write_checkpoint(0, sign_checkpoint(Checkpoint(self.origin, 0, EMPTY_ROOT), self.signing_key))
+        tables.write_checkpoint(0, self._sign(Checkpoint(self.origin, 0, EMPTY_ROOT)))
 
     def append(self, tables: LedgerTables, submissions: Sequence[Submission]) -> list[Receipt]:
         """Append what is not recorded yet, and sign the new tree; receipts come in the order given.
@@ -93,47 +122,30 @@ class Ledger:
         known = tables.find_duplicates([submission.dedup for submission in submissions])
         new: dict[bytes, Submission] = {s.dedup: s for s in submissions if s.dedup not in known}
         size = tables.size()
-        self._verify_head(tables, size)
+        read_tile = edge_reader(tables, size)
+        self._verify_head(tables, size, read_tile)
         if new:
-            received = self._received(tables)
-            leaves = self._add(tables, size, list(new.values()), received)
-            changed, root = append_to_tiles(size, leaves, tile_reader(tables))
+            rows = _new_entries(size, new.values(), self._received(tables))
+            changed, root = append_to_tiles(size, [row.leaf_hash for row in rows], read_tile)
+            grown = size + len(rows)
+            note = self._sign(Checkpoint(self.origin, grown, root))
+            tables.add_entries(rows)
             tables.write_tiles(changed)
-            grown = size + len(leaves)
-            tables.write_checkpoint(grown, sign_checkpoint(Checkpoint(self.origin, grown, root), self.signing_key))
-            known.update({dedup: size + position for position, dedup in enumerate(new)})
-        ids = {row.index: row.leaf_hash.hex() for row in tables.read_entries(known.values())}
-        return [Receipt(known[s.dedup], ids[known[s.dedup]], s.dedup in new) for s in submissions]
+            tables.write_checkpoint(grown, note)
+            known.update((row.dedup, (row.index, row.leaf_hash)) for row in rows)
+        found = [(*known[s.dedup], s.dedup in new) for s in submissions]
+        return [Receipt(index, leaf_hash.hex(), is_new) for index, leaf_hash, is_new in found]
 
-    def _add(
-        self, tables: LedgerTables, size: int, submissions: Sequence[Submission], received: datetime
-    ) -> list[bytes]:
-        rows, beside, leaves = [], [], []
-        for index, submission in enumerate(submissions, start=size):
-            salt = secrets.token_bytes(SALT_SIZE)
-            entry = make_entry(
-                submission.statement,
-                submission.envelope,
-                salt=salt,
-                key_ids=submission.key_ids,
-                received=received,
-            )
-            data = format_entry(entry)
-            leaf_hash = hash_leaf(data)
-            leaves.append(leaf_hash)
-            row = {"idx": index, "entry": data, "leaf_hash": leaf_hash, "dedup": submission.dedup}
-            rows.append({**row, "kind": entry.kind, "received": format_time(received)})
-            beside.append({"idx": index, "salt": salt, "envelope": submission.envelope})
-        tables.add_entries(rows, beside)
-        return leaves
+    def _sign(self, checkpoint: Checkpoint) -> bytes:
+        return sign_checkpoint(checkpoint, self.signing_key, *self.beside)
 
-    def _verify_head(self, tables: LedgerTables, size: int) -> None:
+    def _verify_head(self, tables: LedgerTables, size: int, read_tile: ReadTile) -> None:
         """The tree that we are about to extend must be the one that we signed last."""
         signed = open_checkpoint(tables.read_checkpoint(), [self.verifier_key])
         hint = "run `wherefrom doctor`; nothing more is recorded until the archive is restored from a copy"
         if signed.size != size:
             raise ConflictError(f"the ledger has {size} entries, its last checkpoint signs {signed.size}", hint=hint)
-        if root_from_tiles(size, tile_reader(tables)) != signed.root:
+        if root_from_tiles(size, read_tile) != signed.root:
             raise ConflictError(f"the ledger's {size} entries are not those its last checkpoint signs", hint=hint)
 
     def _received(self, tables: LedgerTables) -> datetime:
@@ -150,9 +162,21 @@ class Ledger:
         return max(now, last)
 
 
+def _new_entries(size: int, submissions: Collection[Submission], received: datetime) -> list[NewEntry]:
+    rows, time = [], format_time(received)
+    salts = secrets.token_bytes(SALT_SIZE * len(submissions))  # asking the system for each costs as much as hashing
+    for position, submission in enumerate(submissions):
+        index, salt = size + position, salts[SALT_SIZE * position : SALT_SIZE * (position + 1)]
+        statement, envelope, keys = submission.statement, submission.envelope, submission.key_ids
+        entry = make_entry(statement, envelope, salt=salt, key_ids=keys, received=received)
+        data = format_entry(entry)
+        rows.append(NewEntry(index, data, hash_leaf(data), submission.dedup, entry.kind, time, salt, envelope))
+    return rows
+
+
 def prove_entry(tables: LedgerTables, *, index: int, size: int) -> list[bytes]:
     """The inclusion proof of an entry in the tree of this size."""
-    return prove_inclusion_from_tiles(index, size, tile_reader(tables))
+    return prove_inclusion_from_tiles(index, size, edge_reader(tables, size, above=index))
 
 
 def verify_grown(tables: LedgerTables, old: Checkpoint) -> None:

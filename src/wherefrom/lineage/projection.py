@@ -6,19 +6,40 @@ is what `rebuild` checks.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from wherefrom.errors import FormatError
 from wherefrom.statements import (
     CORRECTION,
+    ERASURE_KINDS,
     GAP,
     KEY,
     SOURCE,
     Dataset,
     Statement,
     event_kind_of,
+    event_of,
+    name_of,
+    named_by,
     primary_digest,
-    read_event,
 )
-from wherefrom.store import LineageWriter
+from wherefrom.store import LineageWriter, Named
+
+
+def prepare(views: LineageWriter, statements: Iterable[Statement]) -> None:
+    """Look up together what `project` will need for each of these statements; it gives the same without."""
+    named: list[Named] = []
+    run_ids: set[str] = set()
+    for statement in statements:
+        if event_kind_of(statement.predicate_type):
+            event = event_of(statement)
+            run_ids.add(event.run_id)
+            for datasets, relation in ((event.inputs, "used"), (event.outputs, "was_generated_by")):
+                named += [
+                    Named(d.namespace, d.name, primary_digest(d.digests), tuple(d.digests), event.run_id, relation)
+                    for d in datasets
+                ]
+    views.look_up(run_ids - {""}, named)
 
 
 def project(views: LineageWriter, index: int, statement: Statement, *, index_of: dict[str, int] | None = None) -> None:
@@ -38,16 +59,22 @@ def project(views: LineageWriter, index: int, statement: Statement, *, index_of:
         views.add_source(_version(views, index, entity, digests, None, None), entry=index)
     elif kind == KEY:
         label = "+".join(predicate["verifierKey"].split("+", 2)[:2])
-        views.add_producer(label, predicate["verifierKey"], entry=index)
+        views.add_key(label, entry=index)
     elif kind == CORRECTION:
         target = (index_of or {}).get(predicate["corrects"])
         if target is None or target >= index:
             raise FormatError(f"correction of statement {predicate['corrects']}, which is not recorded before it")
         views.add_correction(target, predicate["action"], entry=index)
+    elif kind in ERASURE_KINDS:
+        named = named_by(statement)
+        target = (index_of or {}).get(named) if named else None
+        if named and (target is None or target >= index):
+            raise FormatError(f"{name_of(kind)} names statement {named}, which is not recorded before it")
+        views.add_erasure(name_of(kind), target, entry=index)
 
 
 def _project_event(views: LineageWriter, index: int, statement: Statement) -> None:
-    event = read_event(statement.predicate)
+    event = event_of(statement)
     run = None
     if event.run_id:
         job = (event.job_namespace, event.job_name)
@@ -74,8 +101,8 @@ def _project_input(views: LineageWriter, index: int, run: int | None, dataset: D
     if views.uses_entity(run, entity):
         return
     newest = views.newest_version(entity, as_of=index)
-    if newest is not None and newest.digest:
-        views.ensure_edge(run, int(newest.id), "used", "inferred", entry=index)
+    if newest is not None and newest[1]:
+        views.ensure_edge(run, newest[0], "used", "inferred", entry=index)
     else:
         views.ensure_edge(run, _version_of(views, index, dataset), "used", dataset.how, entry=index)
 

@@ -11,7 +11,6 @@ from wherefrom.errors import NotFoundError
 from wherefrom.lineage.answer import Answer, Direction, Edge, Run, Version
 from wherefrom.statements import DIGEST_SIZES, Dataset, Statement, format_digest, read_event
 from wherefrom.store import LineageTables
-from wherefrom.store.schema import producers
 
 ReadStatement = Callable[[int], Statement]
 
@@ -198,12 +197,12 @@ def read_runs(tables: LineageTables, ids: list[int], *, as_of: int, read_stateme
 
 
 def list_entries(tables: LineageTables, answer: Answer) -> list[int]:
-    """The indexes of every statement that an answer rests on, the corrections of them, and every producer's key."""
+    """The indexes of every statement that an answer rests on, the corrections of them, and every key statement."""
     entries = {entry for run in answer.runs for entry in run.entries}
     entries.update(entry for version in answer.versions for entry in version.source_entries)
     entries.update(edge.entry for edge in answer.edges)
     entries.update(row.entry for row in tables.read_corrections(sorted(entries), as_of=answer.as_of))
-    entries.update(entry for _, _, entry in tables.iter_rows(producers))
+    entries.update(tables.list_key_entries())
     return sorted(entries)
 
 

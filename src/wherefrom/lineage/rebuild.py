@@ -3,37 +3,53 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import zip_longest
+from itertools import islice, zip_longest
 
-from wherefrom.lineage.projection import project
-from wherefrom.statements import Statement
+from wherefrom.lineage.projection import prepare, project
+from wherefrom.statements import Entry, Statement, corrected_by, named_by
 from wherefrom.store import VIEWS, Database, LineageTables, LineageWriter
 
+Told = Iterable[tuple[int, str, Statement | Entry]]
+"""Index, statement id, and the statement; or its entry, where the statement was redacted. In index order."""
 
-def project_all(
-    views: LineageWriter,
-    statements: Iterable[tuple[int, str, Statement]],
-    progress: Callable[[int], None] | None = None,
-) -> None:
-    """Project statements (index, statement id, statement) in index order into empty views."""
+_TOGETHER = 500
+
+
+def project_all(views: LineageWriter, told: Told, progress: Callable[[int], None] | None = None) -> None:
+    """Project all that the ledger still holds into empty views."""
     index_of: dict[str, int] = {}
-    for index, statement_id, statement in statements:
-        project(views, index, statement, index_of=index_of)
-        index_of[statement_id] = index
+    waiting = iter(told)
+    while some := list(islice(waiting, _TOGETHER)):
+        prepare(views, [statement for _, _, statement in some if isinstance(statement, Statement)])
+        for index, statement_id, statement in some:
+            if isinstance(statement, Entry):
+                _project_redacted(views, index, statement, index_of)
+            elif _is_rooted(statement, index_of):
+                project(views, index, statement, index_of=index_of)
+            index_of[statement_id] = index
         if progress:
-            progress(index + 1)
-    views.flush()
+            progress(some[-1][0] + 1)
+        views.flush()
 
 
-def compare_views(
-    stored: LineageTables,
-    statements: Iterable[tuple[int, str, Statement]],
-    progress: Callable[[int], None] | None = None,
-) -> Iterator[str]:
+def _project_redacted(views: LineageWriter, index: int, entry: Entry, index_of: dict[str, int]) -> None:
+    """A redacted statement gives nothing, but what a correction took back stays taken back: its entry names it."""
+    corrected = corrected_by(entry)
+    if corrected in index_of:
+        views.add_correction(index_of[corrected], "redacted", entry=index)
+
+
+def _is_rooted(statement: Statement, index_of: dict[str, int]) -> bool:
+    """Whether what it names is still there: what was recorded named something, so it was retired since if it is not."""
+    named = named_by(statement)
+    return named is None or named in index_of
+
+
+def compare_views(stored: LineageTables, told: Told, progress: Callable[[int], None] | None = None) -> Iterator[str]:
     """Yield a message for each view that is not what the statements give; the stored views are left alone."""
     database = Database.in_memory()
     with database.writing() as connection:
-        project_all(LineageWriter(connection), statements, progress)
+        project_all(LineageWriter(connection), told, progress)
         made = LineageTables(connection)
         for table in VIEWS:
             pairs = zip_longest(stored.iter_rows(table), made.iter_rows(table))

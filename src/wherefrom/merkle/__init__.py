@@ -26,6 +26,7 @@ from wherefrom.merkle.tiles import (
     prove_consistency_from_tiles,
     prove_inclusion_from_tiles,
     prove_leaves_from_tiles,
+    range_from_tiles,
     root_from_tiles,
     tile_widths,
 )
@@ -50,6 +51,7 @@ __all__ = [
     "prove_inclusion_from_tiles",
     "prove_leaves",
     "prove_leaves_from_tiles",
+    "range_from_tiles",
     "root_from_tiles",
     "root_of",
     "tile_widths",

@@ -7,9 +7,10 @@ compare the root with a signed checkpoint, or verify the proof, where the tiles 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from functools import lru_cache
 
 from wherefrom.errors import FormatError
-from wherefrom.merkle.compact import root_of
+from wherefrom.merkle.compact import CompactRange, root_of
 from wherefrom.merkle.hashing import HASH_SIZE, check_hashes, hash_subtrees
 from wherefrom.merkle.subtrees import Range, consistency_subtrees, inclusion_subtrees, other_subtrees, perfect_subtrees
 from wherefrom.merkle.tilepath import TILE_HEIGHT, TILE_WIDTH, TileId, format_tile_path
@@ -83,6 +84,17 @@ def prove_leaves_from_tiles(indexes: Collection[int], size: int, read_tile: Read
     return [tree.subtree(other) for other in other_subtrees(indexes, size)]
 
 
+def range_from_tiles(begin: int, end: int, size: int, read_tile: ReadTile) -> CompactRange:
+    """The compact range of the leaves [begin, end) of the first `size`; reads two tiles of each level, at most.
+
+    Raises FormatError: not 0 <= begin <= end <= size, or a tile of the wrong length.
+    """
+    if not 0 <= begin <= end <= size:
+        raise FormatError(f"no leaves [{begin}, {end}) in a tree of size {size}")
+    tree = _TiledTree(size, read_tile)
+    return CompactRange(begin, end, tuple(tree.subtree(part) for part in perfect_subtrees(begin, end)))
+
+
 def prove_consistency_from_tiles(old_size: int, new_size: int, read_tile: ReadTile) -> list[bytes]:
     """What `prove_consistency` gives for the first `new_size` leaves; reads two tiles of each level, at most.
 
@@ -124,8 +136,13 @@ class _TiledTree:
     def _perfect(self, begin: int, end: int) -> bytes:
         level, height = divmod((end - begin).bit_length() - 1, TILE_HEIGHT)
         index, first = divmod(begin >> (TILE_HEIGHT * level), TILE_WIDTH)
-        data = self.tile(level, index)[first * HASH_SIZE : (first + 2**height) * HASH_SIZE]
-        return root_of(_split_hashes(data))
+        return _hash_part(self.tile(level, index)[first * HASH_SIZE : (first + 2**height) * HASH_SIZE])
+
+
+# A log that grows hashes most parts of its right edge again and again; what is remembered is told by its bytes alone.
+@lru_cache(maxsize=64)
+def _hash_part(hashes: bytes) -> bytes:
+    return root_of(_split_hashes(hashes))
 
 
 def _split_hashes(tile: bytes) -> list[bytes]:

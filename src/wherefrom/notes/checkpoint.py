@@ -10,16 +10,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-from wherefrom.errors import FormatError, SignatureError
-from wherefrom.notes.note import open_note, sign_note
+from wherefrom.errors import FormatError
 from wherefrom.notes.strict import format_base64, parse_base64, parse_decimal
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from wherefrom.notes.keys import SigningKey, VerifierKey
 
 MAX_SIZE: Final = 2**63 - 1
 """Leaves in a log, at most: what a signed 64-bit integer holds, as in SQL and in Go's tlog."""
@@ -76,31 +70,6 @@ def format_checkpoint(checkpoint: Checkpoint) -> str:
     """The inverse of `parse_checkpoint`: at least three lines, each with its newline."""
     lines = (checkpoint.origin, str(checkpoint.size), format_base64(checkpoint.root), *checkpoint.extensions)
     return "".join(f"{line}\n" for line in lines)
-
-
-def sign_checkpoint(checkpoint: Checkpoint, *signers: SigningKey) -> bytes:
-    """The signed note. Raises FormatError unless one of the keys has the origin as its name.
-
-    Whoever signs answers for it that the tree grew out of every tree signed before; nothing here can know that.
-    """
-    if not any(signer.name == checkpoint.origin for signer in signers):
-        names = ", ".join(signer.name for signer in signers) or "nobody"
-        raise FormatError(f"checkpoint of {checkpoint.origin} would be signed by {names}, expected a key of that name")
-    return sign_note(format_checkpoint(checkpoint), *signers)
-
-
-def open_checkpoint(data: bytes, verifier_keys: Iterable[VerifierKey]) -> Checkpoint:
-    """Read a signed checkpoint and verify it: a known key that is named like the origin must have signed.
-
-    Raises what `open_note` raises, and SignatureError if only keys with other names signed: a key that is trusted for
-    one log must not speak for another.
-    """
-    note = open_note(data, verifier_keys)
-    checkpoint = parse_checkpoint(note.text)
-    if not any(key.name == checkpoint.origin for key in note.signed_by):
-        signed_by = ", ".join(key.label for key in note.signed_by)
-        raise SignatureError(f"checkpoint of {checkpoint.origin} is signed by {signed_by}, expected a key of that name")
-    return checkpoint
 
 
 def _check_line(line: str, *, what: str) -> None:

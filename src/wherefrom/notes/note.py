@@ -11,17 +11,19 @@ key name, and base64 of the four-byte key id followed by the signature.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Self
 
 from wherefrom.errors import FormatError, SignatureError
-from wherefrom.notes.keys import format_label, is_key_name
+from wherefrom.notes.cosignature import Cosignature, sign_line, verify_line
+from wherefrom.notes.keys import ED25519, format_label, is_key_name, parse_label
 from wherefrom.notes.strict import format_base64, parse_base64
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+    from datetime import datetime
 
-    from wherefrom.notes.keys import SigningKey, VerifierKey
+    from wherefrom.notes.keys import Signer, VerifierKey
 
 MAX_NOTE_BYTES: Final = 1 << 20
 MAX_SIGNATURES: Final = 100
@@ -35,7 +37,8 @@ _KEY_ID_SIZE: Final = 4
 class NoteSignature:
     """A signature line. Its name and key id say which key to try; only `open_note` says who signed.
 
-    `key_id` is 0 to 2**32 - 1; `signature` at least one byte, 64 for Ed25519. Raises FormatError for anything else.
+    `key_id` is 0 to 2**32 - 1; `signature` at least one byte: 64 for Ed25519, 8 more than the raw signature for a
+    cosigner. Raises FormatError for anything else.
     """
 
     name: str
@@ -49,6 +52,11 @@ class NoteSignature:
             raise FormatError(f"signature by {self.name!r} has key id {self.key_id}, expected 0 to 2**32 - 1")
         if not self.signature:
             raise FormatError(f"signature by {self.label} is empty")
+
+    @classmethod
+    def of(cls, label: str, signature: bytes) -> Self:
+        """The line of the key with this label, as `label` gives it. Raises FormatError."""
+        return cls(*parse_label(label), signature)
 
     @property
     def label(self) -> str:
@@ -73,10 +81,19 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class VerifiedNote:
-    """A text, and the keys whose signatures of it were verified: at least one, in the order of the signatures."""
+    """A text, and the keys whose signatures of it were verified: at least one, in the order of the signatures.
+
+    `times` has what the cosigners among them say, by the key's label.
+    """
 
     text: str
     signed_by: tuple[VerifierKey, ...]
+    times: Mapping[str, datetime | None] = field(default_factory=dict)
+
+    @property
+    def cosignatures(self) -> tuple[Cosignature, ...]:
+        """Those by keys of a cosigner's type, in the order of the signatures."""
+        return tuple(Cosignature(key, self.times.get(key.label)) for key in self.signed_by if key.key_type != ED25519)
 
 
 def parse_note(data: bytes) -> Note:
@@ -90,34 +107,62 @@ def parse_note(data: bytes) -> Note:
     body, blank, below = whole.rpartition("\n\n")
     if not blank:
         raise FormatError("note has no blank line between text and signatures")
-    if not below.endswith("\n"):
+    first = body.count("\n") + 3  # the text has one line more than `body` has newlines, and a blank line follows
+    return Note(body + "\n", parse_signatures(below, first=first))
+
+
+def parse_signatures(text: str, *, first: int = 1) -> tuple[NoteSignature, ...]:
+    """The inverse of `format_signatures`: 1 to 100 lines. `first` is the number of the first one in errors.
+
+    Raises FormatError.
+    """
+    if not text.endswith("\n"):
         raise FormatError("note does not end with a signature line and its newline")
-    lines = below[:-1].split("\n")
+    lines = text[:-1].split("\n")
     if len(lines) > MAX_SIGNATURES:
         raise FormatError(f"note has {len(lines)} signatures, expected at most {MAX_SIGNATURES}")
-    first = body.count("\n") + 3  # the text has one line more than `body` has newlines, and a blank line follows
-    return Note(body + "\n", tuple(_parse_signature(line, number) for number, line in enumerate(lines, start=first)))
+    return tuple(_parse_signature(line, number) for number, line in enumerate(lines, start=first))
 
 
 def format_note(note: Note) -> bytes:
     """The inverse of `parse_note`. Raises FormatError: more than 1 MiB."""
-    lines = [
-        f"{_DASH}{s.name} {format_base64(s.key_id.to_bytes(_KEY_ID_SIZE) + s.signature)}\n" for s in note.signatures
-    ]
-    data = f"{note.text}\n{''.join(lines)}".encode()
+    data = f"{note.text}\n".encode() + format_signatures(note.signatures)
     if len(data) > MAX_NOTE_BYTES:
         raise FormatError(f"note has {len(data)} bytes, expected at most {MAX_NOTE_BYTES}")
     return data
 
 
-def sign_note(text: str, *signers: SigningKey) -> bytes:
-    """A note with this text, signed by each of the keys in order. Raises FormatError: a text that no note may have."""
-    keys = [signer.verifier_key for signer in signers]
-    _index(keys)
+def format_signatures(signatures: Iterable[NoteSignature]) -> bytes:
+    """Signature lines by themselves, as a witness returns them."""
+    lines = (f"{_DASH}{s.name} {format_base64(s.key_id.to_bytes(_KEY_ID_SIZE) + s.signature)}\n" for s in signatures)
+    return "".join(lines).encode()
+
+
+def sign_note(text: str, *signers: Signer, time_s: int = 0) -> bytes:
+    """A note with this text, signed by each of the keys in order.
+
+    Args:
+        time_s: the time that cosigners among them name, in seconds since 1970-01-01 UTC; 0: none.
+
+    Raises FormatError: a text that no note may have, or one that a cosigner does not sign.
+    """
+    _index(signer.verifier_key for signer in signers)
     _check_text(text)
-    signatures = [signer.sign(text.encode()) for signer in signers]
-    lines = (NoteSignature(key.name, key.key_id, made) for key, made in zip(keys, signatures, strict=True))
-    return format_note(Note(text, tuple(lines)))
+    return format_note(Note(text, make_signatures(text, signers, time_s=time_s)))
+
+
+def make_signatures(text: str, signers: Iterable[Signer], *, time_s: int = 0) -> tuple[NoteSignature, ...]:
+    """The line of each signer under this text, in order; see `sign_note`."""
+    return tuple(
+        NoteSignature(s.verifier_key.name, s.verifier_key.key_id, sign_line(s, text, time_s=time_s)) for s in signers
+    )
+
+
+def add_signatures(data: bytes, signatures: Iterable[NoteSignature]) -> bytes:
+    """The note with further lines at its end, but for those it has. Raises FormatError: no note, or too many lines."""
+    note = parse_note(data)
+    more = [signature for signature in dict.fromkeys(signatures) if signature not in note.signatures]
+    return format_note(Note(note.text, (*note.signatures, *more)))
 
 
 def open_note(data: bytes, verifier_keys: Iterable[VerifierKey]) -> VerifiedNote:
@@ -129,16 +174,17 @@ def open_note(data: bytes, verifier_keys: Iterable[VerifierKey]) -> VerifiedNote
     """
     known = _index(verifier_keys)
     note = parse_note(data)
-    message = note.text.encode()
     signed_by: dict[str, VerifierKey] = {}
+    times: dict[str, datetime | None] = {}
     for signature in note.signatures:
         if key := known.get(signature.label):
-            key.verify(message, signature.signature)
+            said = verify_line(key, note.text, signature.signature)
             signed_by[key.label] = key
+            times[key.label] = min(filter(None, (said, times.get(key.label))), default=None)  # the earliest it names
     if not signed_by:
         seen = ", ".join(dict.fromkeys(signature.label for signature in note.signatures))
         raise SignatureError(f"no signature by a known key: signed by {seen}; known: {', '.join(known) or 'none'}")
-    return VerifiedNote(note.text, tuple(signed_by.values()))
+    return VerifiedNote(note.text, tuple(signed_by.values()), times)
 
 
 def _check_text(text: str) -> None:

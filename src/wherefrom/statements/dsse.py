@@ -1,4 +1,4 @@
-"""DSSE envelopes: a payload, its type, and Ed25519 signatures over both.
+"""DSSE envelopes: a payload, its type, and signatures over both, by Ed25519 or ML-DSA-44.
 
 Source: secure-systems-lab/dsse, protocol.md v1.0.2. We write the JSON canonically and with standard base64, and refuse
 any other encoding of the same envelope, so that an envelope has one digest.
@@ -13,15 +13,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from wherefrom.errors import FormatError, SignatureError
-from wherefrom.statements.canonical import format_canonical
-from wherefrom.strict import Fields, parse_json, verify_canonical
+from wherefrom.strict import Fields, format_plain, parse_json, verify_canonical
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 MAX_SIGNATURES = 16
+SIGNATURE_SIZES = (
+    64,
+    2420,
+)  # Ed25519 (RFC 8032), ML-DSA-44 (FIPS 204); which of them, the key says, never the envelope
 
 
 class Signer(Protocol):
-    """Holds a private key; `sign` gives a 64-byte Ed25519 signature."""
+    """Holds a private key; `sign` gives a raw signature, 64 bytes (Ed25519) or 2420 (ML-DSA-44, empty context)."""
 
     def sign(self, message: bytes, /) -> bytes: ...
 
@@ -80,7 +83,7 @@ def verify_envelope(envelope: Envelope, verifiers: Mapping[str, Verifier]) -> li
 
 
 def format_envelope(envelope: Envelope) -> bytes:
-    return format_canonical(to_json(envelope))
+    return format_plain(to_json(envelope))
 
 
 def to_json(envelope: Envelope) -> dict[str, Any]:
@@ -106,8 +109,8 @@ def from_json(value: Any, *, what: str, path: str = "$") -> Envelope:
     for item in fields.objects("signatures"):
         item.only("keyid", "sig")
         signature = decode_base64(item, "sig")
-        if len(signature) != 64:
-            item.fail("sig", f"has {len(signature)} bytes, an Ed25519 signature has 64")
+        if len(signature) not in SIGNATURE_SIZES:
+            item.fail("sig", f"has {len(signature)} bytes, an Ed25519 signature has 64, one by ML-DSA-44 has 2420")
         signatures.append(Signature(item.text("keyid"), signature))
     if not 1 <= len(signatures) <= MAX_SIGNATURES:
         fields.fail("signatures", f"has {len(signatures)} members, expected 1 to {MAX_SIGNATURES}")

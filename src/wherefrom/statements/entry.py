@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from wherefrom.errors import FormatError, MismatchError
-from wherefrom.statements.canonical import format_canonical
 from wherefrom.statements.digests import check_digests, format_digest
 from wherefrom.statements.statement import Statement
 from wherefrom.statements.times import format_time, parse_entry_time
-from wherefrom.strict import Fields, parse_json, verify_canonical
+from wherefrom.strict import Fields, format_plain, parse_json, verify_canonical
 
 ENTRY_TYPE = "wherefrom-entry-1"
 SALT_SIZE = 32
@@ -69,7 +68,7 @@ def verify_commitment(entry: Entry, *, salt: bytes, envelope: bytes) -> None:
 
 def format_entry(entry: Entry) -> bytes:
     """The leaf's bytes. Raises FormatError above 65,535 bytes."""
-    data = format_canonical(
+    data = format_plain(
         {
             "commitment": entry.commitment.hex(),
             "keys": list(entry.key_ids),

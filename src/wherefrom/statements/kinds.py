@@ -12,8 +12,11 @@ from typing import Any
 
 from wherefrom.errors import FormatError
 from wherefrom.statements.digests import check_digests
-from wherefrom.statements.openlineage import event_kind_of, read_event, run_subject
-from wherefrom.statements.statement import Statement, Subject
+from wherefrom.statements.entry import Entry
+from wherefrom.statements.erasure import CHECKS as ERASURE_CHECKS
+from wherefrom.statements.erasure import REDACTION, RELEASE
+from wherefrom.statements.openlineage import EVENT_KINDS, event_kind_of, event_of, read_event, run_subject
+from wherefrom.statements.statement import Statement, Subject, parse_statement
 from wherefrom.statements.times import parse_time
 from wherefrom.strict import Fields
 
@@ -24,14 +27,34 @@ GAP = NAMESPACE + "gap/v1"
 CORRECTION = NAMESPACE + "correction/v1"
 EVIDENCE = NAMESPACE + "evidence/v1"
 
+KEY_ROLES = ("producer", "log")
+KEY_STATUSES = ("active", "retired", "compromised")
+MAX_IDENTITY_BYTES = 65536
+# What a key statement may have beside role, status and verifierKey; `compromised` must have both of its own.
+_KEY_OPTIONS: dict[tuple[str, str], tuple[str, ...]] = {
+    ("producer", "active"): ("alsoKey", "identity"),
+    ("log", "active"): (),
+    **{(role, "retired"): ("reason",) for role in KEY_ROLES},
+    **{(role, "compromised"): ("compromisedAt", "reason") for role in KEY_ROLES},
+}
 SOURCE_FIELDS = ("origin", "acquiredBy", "acquiredHow", "acquiredAt", "licence", "originalPurpose")
 
 
 def _check_key(fields: Fields) -> None:
-    fields.only("role", "verifierKey", "status")
-    fields.literal("role", "producer")
-    fields.literal("status", "active")
+    role, status = fields.literal("role", *KEY_ROLES), fields.literal("status", *KEY_STATUSES)
+    fields.only("role", "status", "verifierKey", *_KEY_OPTIONS[role, status])
     fields.text("verifierKey")
+    if "alsoKey" in fields:
+        fields.text("alsoKey")
+    if "identity" in fields:
+        identity = fields.object("identity").only("bundle")
+        size = len(identity.text("bundle").encode())
+        if size > MAX_IDENTITY_BYTES:
+            identity.fail("bundle", f"has {size} bytes, expected at most {MAX_IDENTITY_BYTES}")
+    if status == "compromised":
+        parse_time(fields.text("compromisedAt"), what=fields.what, path=f"{fields.path}.compromisedAt")
+    if "reason" in fields or status == "compromised":
+        fields.text("reason")
 
 
 def _check_source(fields: Fields) -> None:
@@ -99,12 +122,16 @@ def _check_evidence(fields: Fields) -> None:
     report.hex("sha256", size=32)
 
 
+# The member in which a statement of this kind names the statement that it is about.
+_NAMES = {CORRECTION: "corrects", REDACTION: "redacts", RELEASE: "releases"}
+
 _CHECKS: dict[str, Callable[[Fields], None]] = {
     KEY: _check_key,
     SOURCE: _check_source,
     GAP: _check_gap,
     CORRECTION: _check_correction,
     EVIDENCE: _check_evidence,
+    **ERASURE_CHECKS,
 }
 
 
@@ -113,6 +140,24 @@ def name_of(predicate_type: str) -> str:
     if predicate_type in _CHECKS:
         return predicate_type.removeprefix(NAMESPACE).split("/")[0]
     return event_kind_of(predicate_type) or predicate_type
+
+
+def named_by(statement: Statement) -> str | None:
+    """The id of the statement that a correction, redaction or release names; None for every other kind."""
+    member = _NAMES.get(statement.predicate_type)
+    return statement.predicate[member] if member else None
+
+
+def corrected_by(entry: Entry) -> str | None:
+    """The id of the statement that a correction takes back, as its entry says: what is left once it is redacted."""
+    if entry.kind != CORRECTION:
+        return None
+    return next((digits for a, _, digits in (s.partition(":") for s in entry.subjects) if a == "wf-entry-1"), None)
+
+
+def list_kinds() -> list[str]:
+    """The short names of all kinds."""
+    return [*EVENT_KINDS, *(name_of(kind) for kind in _CHECKS)]
 
 
 def make_statement(predicate_type: str, predicate: Mapping[str, Any], *subjects: Subject) -> Statement:
@@ -125,7 +170,7 @@ def make_statement(predicate_type: str, predicate: Mapping[str, Any], *subjects:
 def check_statement(statement: Statement) -> None:
     """Raise FormatError unless the predicate is of a kind we know and has that kind's form."""
     if event_kind := event_kind_of(statement.predicate_type):
-        read = read_event(statement.predicate)
+        read = event_of(statement)
         if read.kind != event_kind:
             raise FormatError(f"statement: predicateType says {event_kind}, the predicate is a {read.kind}")
         return
@@ -136,12 +181,30 @@ def check_statement(statement: Statement) -> None:
             f"statement: unknown predicateType {statement.predicate_type!r}; known: OpenLineage events, {known}"
         )
     check(Fields.of(statement.predicate, what=f"{name_of(statement.predicate_type)} statement", path="$.predicate"))
+    named = named_by(statement)
+    if named and [s.digests["wf-entry-1"] for s in statement.subjects if "wf-entry-1" in s.digests] != [named]:
+        # The entry lists subjects, and is all that stays of a statement that is redacted.
+        raise FormatError(f"statement: its subject is not the statement that it names, wf-entry-1:{named}")
 
 
-def make_key_statement(verifier_key: str, public_key: bytes) -> Statement:
-    """A producer's key, as text and as its 32 bytes; the log's key signs the statement and so vouches for it."""
+def parse_checked(payload: bytes) -> Statement:
+    """Read a payload and check it, keeping what was read of an event. Raises FormatError with the JSON path."""
+    statement = parse_statement(payload)
+    if event_kind_of(statement.predicate_type):
+        statement.keep_checked(read_event(statement.predicate))
+    check_statement(statement)
+    return statement
+
+
+def make_key_statement(
+    verifier_key: str, public_key: bytes, *, role: str = "producer", status: str = "active", **options: Any
+) -> Statement:
+    """What becomes of a key, given as text and as its 32 bytes; the log's key signs this, and so vouches for the key.
+
+    `options` are members of the predicate, as docs/spec/statements.md, section 5, has them for this role and status.
+    """
     subject = Subject(f"key:{verifier_key}", {"sha256": hashlib.sha256(public_key).hexdigest()})
-    return make_statement(KEY, {"role": "producer", "status": "active", "verifierKey": verifier_key}, subject)
+    return make_statement(KEY, {"role": role, "status": status, "verifierKey": verifier_key, **options}, subject)
 
 
 def make_gap_statement(run_id: str, what: str, detail: str, *, at: str, path: str | None = None) -> Statement:

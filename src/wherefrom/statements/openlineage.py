@@ -13,10 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from wherefrom.statements.canonical import format_canonical
 from wherefrom.statements.digests import check_digests
 from wherefrom.statements.statement import Statement, Subject
 from wherefrom.statements.times import parse_time
-from wherefrom.strict import Fields
+from wherefrom.strict import MAX_DEPTH, Fields, is_shallow, parse_json
 
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
 EventKind = Literal["RunEvent", "DatasetEvent", "JobEvent"]
@@ -83,13 +84,32 @@ def make_event_statement(event: Mapping[str, Any]) -> Statement:
 
     Raises FormatError, with the JSON path, for an event that breaks the spec.
     """
-    read = read_event(event)
+    return _event_statement(read_event(event), dict(event), format_canonical(dict(event)))
+
+
+def parse_event_statement(data: bytes) -> Statement:
+    """The statement that carries an event as it came, byte for byte; what `make_event_statement` says of it holds.
+
+    Raises FormatError, with the JSON path, for bytes that are no strict JSON, or an event that breaks the spec.
+    """
+    event = parse_json(data, what=WHAT, depth=1)
+    return _event_statement(read_event(event), event, data)
+
+
+def _event_statement(read: Event, event: dict[str, Any], body: bytes) -> Statement:
     subjects = [run_subject(read.run_id)] if read.run_id else []
     subjects += [Subject(f"{d.namespace}/{d.name}", d.digests) for d in read.outputs if d.digests]
     if not subjects:  # a DatasetEvent or JobEvent without a digest is about its own text
-        body = Statement.of(predicate_type_of(read.kind), event).predicate_bytes
         subjects = [Subject(f"event:{read.kind}", {"sha256": hashlib.sha256(body).hexdigest()})]
-    return Statement.of(predicate_type_of(read.kind), event, *subjects)
+    made = Statement(tuple(subjects), predicate_type_of(read.kind), event, body)
+    if is_shallow(event, MAX_DEPTH - 1):  # or else no reader takes it, and `parse_statement` says so
+        made.keep_checked(read)
+    return made
+
+
+def event_of(statement: Statement) -> Event:
+    """The event that a statement carries, read once. Raises FormatError with the JSON path, as `read_event`."""
+    return statement.checked if isinstance(statement.checked, Event) else read_event(statement.predicate)
 
 
 def read_event(event: Mapping[str, Any]) -> Event:

@@ -2,9 +2,10 @@
 
 from wherefrom.store.attestation_tables import AttestationTables, StoredAnchor
 from wherefrom.store.database import Database
-from wherefrom.store.ledger_tables import LedgerTables, StoredEntry
+from wherefrom.store.erasing_tables import ErasingTables, scrub
+from wherefrom.store.ledger_tables import LedgerTables, NewEntry, StoredEntry
 from wherefrom.store.lineage_tables import LineageTables
-from wherefrom.store.lineage_writer import LineageWriter
+from wherefrom.store.lineage_writer import LineageWriter, Named
 from wherefrom.store.schema import SCHEMA_VERSION, VIEWS
 
 __all__ = [
@@ -12,9 +13,13 @@ __all__ = [
     "VIEWS",
     "AttestationTables",
     "Database",
+    "ErasingTables",
     "LedgerTables",
     "LineageTables",
     "LineageWriter",
+    "Named",
+    "NewEntry",
     "StoredAnchor",
     "StoredEntry",
+    "scrub",
 ]

@@ -1,171 +1,226 @@
 """Opening, creating and migrating the database, and what a transaction on it is.
 
-SQLite is the embedded default: write-ahead log, `synchronous=FULL`, so a commit that returned survives a power cut.
-What is special to SQLite stands in this file; the rest of the room is SQL that PostgreSQL speaks too.
+A location is a `Path`, of an SQLite file, or a URL `postgresql://…?schema=NAME`. What is special to either system
+stands in `sqlite.py` and `postgresql.py`; the rest of the room is SQL that both speak.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
-import sqlite3
-from collections.abc import Iterator
+import threading
+import weakref
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.pool import NullPool, StaticPool
 
-from wherefrom.errors import ConflictError, FormatError, NotFoundError, UnavailableError
+from wherefrom.errors import FormatError, UnavailableError, WherefromError
+from wherefrom.store.backend import Backend
 from wherefrom.store.schema import SCHEMA_VERSION, metadata
+from wherefrom.store.sqlite import MemoryBackend, SqliteBackend
 
-BUSY_TIMEOUT_S = 60
+Location = Path | str
 
 
 class Database:
-    """One database. Safe for many threads and processes; writers take turns."""
+    """One database. Safe for many threads and processes, forked ones too; writers take turns."""
 
-    def __init__(self, engine: sa.Engine, name: str) -> None:
-        self._engine = engine
-        self._name = name
+    def __init__(self, backend: Backend) -> None:
+        """Use `create`, `open` or `in_memory`."""
+        self._backend = backend
+        self._engine = backend.engine
+        if not isinstance(backend, MemoryBackend):  # whose connection is the database
+            _open_engines.add(self._engine)
+        weakref.finalize(self, self._engine.dispose)  # for who forgets `close`
 
     @classmethod
-    def create(cls, path: Path) -> Database:
-        """Make a new database file with all tables. Raises ConflictError when the file is there already."""
-        if path.exists():
-            raise ConflictError(f"database {path} is there already")
-        database = cls(_sqlite_engine(path, "rwc"), str(path))
+    def create(cls, location: Location, start: Callable[[sa.Connection], None] | None = None) -> Database:
+        """Make a new database with all tables.
+
+        Args:
+            start: fills it, in the same transaction: nobody ever sees a database that is there by half.
+
+        Raises ConflictError when there is one already; of two who make one at once, one gets it.
+        """
         with (
-            _translated(str(path)),
-            database._engine.connect() as connection,
-        ):  # outside any transaction, as SQLite wants it
-            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-        database._migrate()
-        return database
+            _backend_of(location).creating() as backend,
+            contextlib.closing(cls(backend)) as database,
+            database.writing() as connection,
+        ):
+            backend.prepare(connection)
+            _migrate(connection)
+            if start:
+                start(connection)
+        return cls.open(location)
 
     @classmethod
-    def open(cls, path: Path) -> Database:
-        """Open an existing database file, migrating an older one.
+    def open(cls, location: Location) -> Database:
+        """Open an existing database, migrating an older one.
 
         Raises NotFoundError, UnavailableError (a newer version, or read-only with an older one), FormatError (corrupt).
         """
-        if not path.exists():
-            raise NotFoundError(f"database {path} is not there")
-        database = cls(_sqlite_engine(path, "rw" if _is_writable(path) else "ro"), str(path))
-        version = database.version()
-        if version > SCHEMA_VERSION:
-            raise UnavailableError(
-                f"archive {path.parent} has schema {version}, this wherefrom knows up to {SCHEMA_VERSION}",
-                hint="install a newer wherefrom",
-            )
-        if version < SCHEMA_VERSION:
-            database._migrate()
+        backend = _backend_of(location)
+        backend.require()
+        database = cls(backend)
+        try:
+            version = database.version()
+            if version > SCHEMA_VERSION:
+                raise UnavailableError(
+                    f"database {backend.name} has schema {version}, this wherefrom knows up to {SCHEMA_VERSION}",
+                    hint="install a newer wherefrom",
+                )
+            if version < SCHEMA_VERSION:
+                with database.writing() as connection:
+                    _migrate(connection)
+        except BaseException:
+            database.close()
+            raise
         return database
 
     @classmethod
     def in_memory(cls) -> Database:
         """An empty database that lives as long as the object."""
-        engine = sa.create_engine("sqlite://", poolclass=StaticPool, creator=lambda: _connect("file::memory:"))
-        metadata.create_all(engine)
-        return cls(engine, "in memory")
+        database = cls(MemoryBackend())
+        metadata.create_all(database._engine)
+        return database
 
     def version(self) -> str:
         """The schema version that the database says it has."""
         with self.reading() as connection:
-            try:
-                version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
-            except sa.exc.OperationalError as error:
-                if "no such table" not in str(error):
-                    raise
-                raise FormatError(
-                    f"database {self._name} is not a wherefrom archive: it has no schema version"
-                ) from error
+            version = connection.scalar(sa.text("SELECT version_num FROM alembic_version"))
         if not isinstance(version, str):
-            raise FormatError(f"database {self._name} is not a wherefrom archive: its schema version is {version!r}")
+            name = self._backend.name
+            raise FormatError(f"database {name} is not a wherefrom archive: its schema version is {version!r}")
         return version
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[sa.Connection]:
         """A snapshot: what others commit meanwhile is not seen."""
-        with _translated(self._name), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN")
-            yield connection
-            connection.rollback()
+        with self._translated(), self._engine.connect() as connection:
+            _begin(connection, self._backend.begin_reading)
+            try:
+                yield connection
+                self._backend.end_reading(connection)
+            finally:
+                _roll_back(connection)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[sa.Connection]:
         """A transaction that no other writer overlaps; committed durably at the end, rolled back on any exception.
 
-        Raises UnavailableError when the database is read-only, or another writer holds it for over a minute.
+        Raises UnavailableError when the database is read-only, can't be reached, or another writer holds it for over a
+        minute, and ConflictError for a row that is there already. When the connection breaks during the commit itself,
+        nobody can know whether it was done, and the message says so; recording the same statements again is safe.
         """
-        with _translated(self._name), self._engine.connect() as connection:
-            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with self._translated(), self._engine.connect() as connection:
+            _begin(connection, self._backend.begin_writing)
             try:
                 yield connection
-            except BaseException:
-                connection.rollback()
+                if connection.in_transaction() and not self._backend.is_writing(connection):
+                    # An error that the caller caught: a commit now would be a rollback that looks like a success.
+                    message = f"database {self._backend.name}: the transaction was given up after an error in it"
+                    raise UnavailableError(message, hint="run `wherefrom doctor`, then try again")
+            except BaseException as error:
+                _roll_back(connection)
+                if not isinstance(error, WherefromError):
+                    # What the driver failed on is not used again: SQLite opens a file that can't be written just then
+                    # only to be read, and the connection would stay so.
+                    connection.invalidate()
                 raise
-            connection.commit()
+            with self._translated(committing=True):
+                try:
+                    connection.commit()
+                except BaseException:
+                    _roll_back(connection)
+                    raise
+
+    @contextlib.contextmanager
+    def outside_transactions(self) -> Iterator[sa.Connection]:
+        """A connection on which each statement stands alone: for what a transaction can't do, as VACUUM."""
+        with self._translated(), self._engine.connect() as connection:
+            try:
+                self._backend.begin_outside(connection)
+                yield connection
+            finally:
+                connection.invalidate()  # what was set for this session goes with it
 
     def check(self) -> list[str]:
-        """What SQLite itself finds wrong with the file; empty when nothing."""
+        """What the database system itself finds wrong; empty when nothing."""
         with self.reading() as connection:
-            found = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(5)")]
-        return [] if found == ["ok"] else found
+            return self._backend.check(connection)
 
     def close(self) -> None:
         self._engine.dispose()
 
-    def _migrate(self) -> None:
-        from alembic import command
-        from alembic.config import Config
-
-        config = Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
-        with self.writing() as connection:
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-
-
-def _sqlite_engine(path: Path, mode: str) -> sa.Engine:
-    # A folder that can't be written has no place for the log's shared memory; without a log the file is whole.
-    immutable = mode == "ro" and not path.with_name(path.name + "-wal").exists()
-    uri = f"{path.resolve().as_uri()}?mode={mode}{'&immutable=1' if immutable else ''}"
-    return sa.create_engine("sqlite://", poolclass=NullPool, creator=lambda: _connect(uri))
+    @contextlib.contextmanager
+    def _translated(self, *, committing: bool = False) -> Iterator[None]:
+        """Turn the driver's errors into ours, saying which database."""
+        try:
+            yield
+        except Exception as error:
+            ours = self._backend.translate(error, committing=committing)
+            if ours is None:
+                raise
+            raise ours from error
 
 
-def _connect(uri: str) -> sqlite3.Connection:
-    # No isolation level: sqlite3 would start transactions late, and never an immediate one; we say BEGIN ourselves.
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None)
-    connection.execute("PRAGMA synchronous=FULL")
-    connection.execute("PRAGMA foreign_keys=ON")
-    return connection
+def _backend_of(location: Location) -> Backend:
+    if isinstance(location, Path):
+        return SqliteBackend(location)
+    from wherefrom.store.postgresql import PostgresqlBackend
+
+    return PostgresqlBackend(location)
 
 
-def _is_writable(path: Path) -> bool:
-    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
-
-
-@contextlib.contextmanager
-def _translated(name: str) -> Iterator[None]:
-    """Turn the driver's errors into ours, saying which database."""
+def _begin(connection: sa.Connection, begin: Callable[[sa.Connection], None]) -> None:
+    """Begin; on a new connection when the one from the pool was cut while it lay there, as a restarted server does."""
     try:
-        yield
-    except sa.exc.IntegrityError:
-        raise
+        begin(connection)
     except sa.exc.DBAPIError as error:
-        cause = str(error.orig)
-        if "locked" in cause or "busy" in cause:
-            message = f"database {name}: another process has been writing for over {BUSY_TIMEOUT_S} s"
-            raise UnavailableError(message, hint="try again") from error
-        if "readonly" in cause:
-            raise UnavailableError(f"database {name} is read-only", hint="check the folder's permissions") from error
-        if "malformed" in cause or "not a database" in cause:
-            message = f"database {name} is corrupt: {cause}"
-            raise FormatError(message, hint="run `wherefrom doctor`, and restore the archive from a copy") from error
-        raise UnavailableError(f"database {name}: {cause}", hint=_hint(cause)) from error
+        if not error.connection_invalidated:
+            raise
+        connection.rollback()
+        begin(connection)
 
 
-def _hint(cause: str) -> str | None:
-    if "full" in cause:
-        return "free some room"
-    return "check the folder's permissions" if "unable to open" in cause else None
+def _roll_back(connection: sa.Connection) -> None:
+    """Undo; a connection that can't even do that is thrown away, which undoes too."""
+    try:
+        connection.rollback()
+    except sa.exc.DBAPIError:
+        connection.invalidate()
+
+
+# Alembic keeps the connection that a migration runs on in a global variable.
+_MIGRATING = threading.Lock()
+
+
+def _migrate(connection: sa.Connection) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    with _MIGRATING:
+        command.upgrade(config, "head")
+
+
+# A connection must not be used, nor closed, in a process that was forked from the one that opened it: SQLite's locks
+# and a server's protocol both break. So the idle ones are closed before a fork, and the child starts with none; one
+# that another thread is using just then stays with the parent.
+_open_engines: weakref.WeakSet[sa.Engine] = weakref.WeakSet()
+
+
+def _close_idle() -> None:
+    for engine in list(_open_engines):
+        engine.dispose()
+
+
+def _forget_all() -> None:
+    for engine in list(_open_engines):
+        engine.dispose(close=False)
+
+
+os.register_at_fork(before=_close_idle, after_in_child=_forget_all)

@@ -2,16 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from wherefrom.errors import FormatError, NotFoundError
+from wherefrom.store import hash_index
+from wherefrom.store.bulk import bulk_insert
+from wherefrom.store.matching import find_rows
 from wherefrom.store.schema import archive, checkpoints, entries, payloads, tiles
 
 _CHUNK = 500
+_HASHES = 2  # that the hash index holds of each entry
+
+# Built once: building a query costs several times what running it does.
+_SIZE = sa.select(sa.func.coalesce(sa.func.max(entries.c.idx) + 1, 0))
+_LAST_RECEIVED = sa.select(entries.c.received).order_by(entries.c.idx.desc()).limit(1)
+_RECEIVED = sa.select(entries.c.received).where(entries.c.idx == sa.bindparam("at"))
+_LEAVES = sa.select(entries.c.leaf_hash, entries.c.idx).where(entries.c.idx.in_(sa.bindparam("found", expanding=True)))
+_TILE = sa.select(tiles.c.data).where(tiles.c.level == sa.bindparam("at_level"), tiles.c.idx == sa.bindparam("at"))
+_GROW = (
+    tiles.update()
+    .where(tiles.c.level == sa.bindparam("at_level"), tiles.c.idx == sa.bindparam("at"))
+    .values(data=sa.bindparam("grown"))
+)
+_NEWEST = sa.select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
 
 
 @dataclass(frozen=True)
@@ -23,6 +40,20 @@ class StoredEntry:
     leaf_hash: bytes
     salt: bytes | None
     envelope: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """An entry to append: the bytes of the leaf, what its columns repeat of it, and what lies beside it."""
+
+    index: int
+    entry: bytes
+    leaf_hash: bytes
+    dedup: bytes
+    kind: str
+    received: str
+    salt: bytes
+    envelope: bytes
 
 
 @dataclass(frozen=True)
@@ -40,45 +71,75 @@ class LedgerTables:
 
     def size(self) -> int:
         """How many entries there are."""
-        return int(self.connection.scalar(sa.select(sa.func.coalesce(sa.func.max(entries.c.idx) + 1, 0))) or 0)
+        return int(self.connection.scalar(_SIZE) or 0)
 
     def size_at(self, received: str) -> int:
         """How many entries had been received at an instant, given as entries write it."""
-        later = sa.select(sa.func.coalesce(sa.func.max(entries.c.idx) + 1, 0)).where(entries.c.received <= received)
-        return int(self.connection.scalar(later) or 0)
+        low, high = 0, self.size()
+        while low < high:  # the times of entries never go back; those of entries that are gone count as the next one's
+            middle = (low + high) // 2
+            if self._received_at(middle, high) <= received:
+                low = middle + 1
+            else:
+                high = middle
+        return low
 
     def last_received(self) -> str | None:
         """When the last entry was received; None before the first."""
-        newest = sa.select(entries.c.received).order_by(entries.c.idx.desc()).limit(1)
-        return self.connection.scalar(newest)
+        return self.connection.scalar(_LAST_RECEIVED)
 
-    def add_entries(self, rows: Sequence[Mapping[str, object]], beside: Sequence[Mapping[str, object]]) -> None:
-        """Append rows of `entries` and of `payloads`."""
-        self.connection.execute(entries.insert(), list(rows))
-        self.connection.execute(payloads.insert(), list(beside))
+    def add_entries(self, rows: Sequence[NewEntry]) -> None:
+        """Append entries and what lies beside them; their indexes count on from the size."""
+        if not rows:
+            return
+        bulk_insert(
+            self.connection,
+            entries,
+            [(row.index, row.entry, row.leaf_hash, row.dedup, row.kind, row.received) for row in rows],
+        )
+        bulk_insert(self.connection, payloads, [(row.index, row.salt, row.envelope) for row in rows])
+        hashes = [(found_by, row.index) for row in rows for found_by in (row.leaf_hash, row.dedup)]
+        hash_index.add(self.connection, hashes, before=_HASHES * rows[0].index)
 
-    def find_duplicates(self, keys: Sequence[bytes]) -> dict[bytes, int]:
-        """Which of these statements are recorded already, and at which index."""
-        found: dict[bytes, int] = {}
-        for start in range(0, len(keys), _CHUNK):
-            query = sa.select(entries.c.dedup, entries.c.idx).where(entries.c.dedup.in_(keys[start : start + _CHUNK]))
-            found.update({bytes(row.dedup): row.idx for row in self.connection.execute(query)})
+    def find_duplicates(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
+        """Which of these statements are recorded already: index and leaf hash of their entries."""
+        if not keys:
+            return {}
+        found: dict[bytes, tuple[int, bytes]] = {}
+        wanted, indexes = set(keys), hash_index.find(self.connection, keys, total=_HASHES * self.size())
+        for row in find_rows(self.connection, entries, ("idx",), [(index,) for index in indexes]):
+            index, _, leaf_hash, dedup, *_ = row
+            if dedup in wanted:
+                found[dedup] = (index, leaf_hash)
         return found
 
     def find_leaf(self, leaf_hash: bytes) -> int:
         """The index of a statement. Raises NotFoundError."""
-        index = self.connection.scalar(sa.select(entries.c.idx).where(entries.c.leaf_hash == leaf_hash))
-        if index is None:
-            raise NotFoundError(f"no statement {leaf_hash.hex()} in this archive")
-        return int(index)
+        indexes = hash_index.find(self.connection, [leaf_hash], total=_HASHES * self.size())
+        for row in self.connection.execute(_LEAVES, {"found": indexes}):
+            if bytes(row.leaf_hash) == leaf_hash:
+                return int(row.idx)
+        raise NotFoundError(f"no statement {leaf_hash.hex()} in this archive")
 
     def find_leaves_by_prefix(self, prefix: str) -> list[int]:
-        """The indexes of statements whose id, in hex, begins so; at most ten."""
-        text = sa.func.lower(sa.func.hex(entries.c.leaf_hash))
-        query = (
-            sa.select(entries.c.idx).where(text.startswith(prefix, autoescape=True)).order_by(entries.c.idx).limit(10)
-        )
-        return list(self.connection.scalars(query))
+        """The indexes of statements whose id, in lower-case hex, begins so; at most ten."""
+        if set(prefix) - set("0123456789abcdef"):
+            return []
+        start = bytes.fromhex(prefix[: min(len(prefix), 16) // 2 * 2])
+        indexes = sorted(hash_index.find_prefix(self.connection, start, total=_HASHES * self.size()))
+        found: list[int] = []
+        for low in range(0, len(indexes), _CHUNK):
+            rows = self.connection.execute(_LEAVES, {"found": indexes[low : low + _CHUNK]})
+            found += sorted(row.idx for row in rows if bytes(row.leaf_hash).hex().startswith(prefix))
+            if len(found) >= 10:
+                break
+        return found[:10]
+
+    def _received_at(self, index: int, below: int) -> str:
+        """When this entry was received, or the next one that is there, before index `below`."""
+        there = sa.select(entries.c.received).where(entries.c.idx >= index, entries.c.idx < below)
+        exact = self.connection.scalar(_RECEIVED, {"at": index})
+        return str(exact or self.connection.scalar(there.order_by(entries.c.idx).limit(1)) or "")
 
     def read_entries(self, indexes: Iterable[int]) -> list[StoredEntry]:
         """The entries at these indexes, in index order. Raises NotFoundError when one is missing."""
@@ -113,33 +174,32 @@ class LedgerTables:
 
     def read_tile(self, level: int, index: int) -> bytes:
         """The hashes of a tile, as many as there are yet; b"" for a tile that is not there."""
-        query = sa.select(tiles.c.data).where(tiles.c.level == level, tiles.c.idx == index)
-        return bytes(self.connection.scalar(query) or b"")
+        return bytes(self.connection.scalar(_TILE, {"at_level": level, "at": index}) or b"")
+
+    def read_tiles(self, at: Collection[tuple[int, int]]) -> dict[tuple[int, int], bytes]:
+        """The tiles that are there, of those at these levels and indexes."""
+        rows = find_rows(self.connection, tiles, ("level", "idx"), at)
+        return {(level, index): data for level, index, data in rows}
 
     def count_tiles(self) -> int:
         return int(self.connection.scalar(sa.select(sa.func.count()).select_from(tiles)) or 0)
 
     def write_tiles(self, changed: Mapping[tuple[int, int], bytes]) -> None:
         """Store tiles; a tile that was there may only have grown. Raises FormatError otherwise."""
+        there = self.read_tiles(changed)
         for (level, index), data in changed.items():
-            before = self.read_tile(level, index)
-            if not data.startswith(before):
+            if not data.startswith(there.get((level, index), b"")):
                 raise FormatError(f"tile {level}/{index} would change: a tile only ever grows")
-            if before:
-                at = (tiles.c.level == level) & (tiles.c.idx == index)
-                self.connection.execute(tiles.update().where(at).values(data=data))
-            else:
-                self.connection.execute(tiles.insert().values(level=level, idx=index, data=data))
+        bulk_insert(self.connection, tiles, [(*at, data) for at, data in changed.items() if at not in there])
+        if grown := [{"at_level": at[0], "at": at[1], "grown": changed[at]} for at in there]:
+            self.connection.execute(_GROW, grown)
 
     def write_checkpoint(self, size: int, note: bytes) -> None:
-        self.connection.execute(checkpoints.insert().values(size=size, note=note))
+        self.connection.execute(checkpoints.insert(), {"size": size, "note": note})
 
     def read_checkpoint(self, size: int | None = None) -> bytes:
         """The signed checkpoint of this size, or the newest. Raises NotFoundError."""
-        query = sa.select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
-        if size is not None:
-            query = query.where(checkpoints.c.size == size)
-        note = self.connection.scalar(query)
+        note = self.connection.scalar(_NEWEST if size is None else _NEWEST.where(checkpoints.c.size == size))
         if note is None:
             raise NotFoundError("no checkpoint" if size is None else f"no checkpoint of size {size}")
         return bytes(note)
@@ -147,4 +207,5 @@ class LedgerTables:
     def iter_checkpoints(self) -> Iterator[tuple[int, bytes]]:
         """Every checkpoint, by size."""
         query = sa.select(checkpoints.c.size, checkpoints.c.note).order_by(checkpoints.c.size)
-        yield from ((row.size, bytes(row.note)) for row in self.connection.execute(query))
+        with self.connection.execute(query.execution_options(yield_per=1000)) as found:
+            yield from ((row.size, bytes(row.note)) for row in found)

@@ -3,13 +3,38 @@
 A row of a view carries the index of the entry that made it (`entry`), so "as of entry N" is `entry < N`; nothing in a
 view is ever updated but `retracted`, the index of the correction that took a row back, and a version's sizes, which are
 facts about its content and are filled in when first said.
+
+There are no foreign keys: one writer makes all rows, the views are compared with what the ledger gives, and PostgreSQL
+takes longer to look up what a row refers to than to store the row.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
+from wherefrom.errors import FormatError
+
 metadata = sa.MetaData()
+
+# 64 bits on both systems; as a lone primary key it is SQLite's own row number.
+NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+# Ordered by code point on both systems, whatever language a PostgreSQL server is set to.
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+
+
+class Bytes(sa.TypeDecorator[bytes]):
+    """Bytes, and nothing that SQLite, whose columns take any value, was given in their place."""
+
+    impl = sa.LargeBinary
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> bytes | None:  # noqa: ARG002 - SQLAlchemy's
+        if value is None or type(value) is bytes:
+            return value
+        raise FormatError(f"the database has {type(value).__name__} {value!r:.50} where bytes belong")
+
 
 # Set by the newest file in migrations/versions; a test holds the two together.
 SCHEMA_VERSION = "0001"
@@ -17,8 +42,8 @@ SCHEMA_VERSION = "0001"
 archive = sa.Table(
     "archive",
     metadata,
-    sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("key", TEXT, primary_key=True),
+    sa.Column("value", TEXT, nullable=False),
 )
 
 # --- the ledger ------------------------------------------------------------------------------------------------------
@@ -26,49 +51,58 @@ archive = sa.Table(
 entries = sa.Table(
     "entries",
     metadata,
-    sa.Column("idx", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("entry", sa.LargeBinary, nullable=False),
-    sa.Column("leaf_hash", sa.LargeBinary, nullable=False, unique=True),
+    sa.Column("idx", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("entry", Bytes, nullable=False),
+    sa.Column("leaf_hash", Bytes, nullable=False),
     # SHA-256 of payload and key ids: the same statement by the same keys is recorded once. Erased with the payload.
-    sa.Column("dedup", sa.LargeBinary, unique=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("received", sa.Text, nullable=False, index=True),
+    sa.Column("dedup", Bytes),
+    sa.Column("kind", TEXT, nullable=False),
+    sa.Column("received", TEXT, nullable=False),  # never before that of the entry ahead, so it needs no index
+)
+# The entries by `leaf_hash` and by `dedup`: see hash_index.py.
+hash_index = sa.Table(
+    "hash_index",
+    metadata,
+    sa.Column("level", NUMBER, primary_key=True),
+    sa.Column("key", NUMBER, primary_key=True),
+    sa.Column("idx", NUMBER, primary_key=True),
+    sqlite_with_rowid=False,
 )
 payloads = sa.Table(
     "payloads",
     metadata,
-    sa.Column("idx", sa.ForeignKey("entries.idx"), primary_key=True, autoincrement=False),
-    sa.Column("salt", sa.LargeBinary, nullable=False),
-    sa.Column("envelope", sa.LargeBinary, nullable=False),
+    sa.Column("idx", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("salt", Bytes, nullable=False),
+    sa.Column("envelope", Bytes, nullable=False),
 )
 tiles = sa.Table(
     "tiles",
     metadata,
-    sa.Column("level", sa.Integer, primary_key=True),
-    sa.Column("idx", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.Column("level", NUMBER, primary_key=True),
+    sa.Column("idx", NUMBER, primary_key=True),
+    sa.Column("data", Bytes, nullable=False),
 )
 checkpoints = sa.Table(
     "checkpoints",
     metadata,
-    sa.Column("size", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("note", sa.LargeBinary, nullable=False),
+    sa.Column("size", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("note", Bytes, nullable=False),
 )
 # What others say of our checkpoints. Outside the tree: it may come late, and more may come at any time.
 cosignatures = sa.Table(
     "cosignatures",
     metadata,
-    sa.Column("size", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("witness", sa.Text, primary_key=True),  # the key's label
-    sa.Column("signature", sa.LargeBinary, nullable=False),  # without the key id
+    sa.Column("size", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("witness", TEXT, primary_key=True),  # the key's label
+    sa.Column("signature", Bytes, nullable=False),  # without the key id
 )
 anchors = sa.Table(
     "anchors",
     metadata,
-    sa.Column("size", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True, autoincrement=False),
-    sa.Column("kind", sa.Text, primary_key=True),  # "rfc3161" or "opentimestamps"
-    sa.Column("authority", sa.Text, primary_key=True),  # the URL that was asked
-    sa.Column("proof", sa.LargeBinary, nullable=False),
+    sa.Column("size", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("kind", TEXT, primary_key=True),  # "rfc3161" or "opentimestamps"
+    sa.Column("authority", TEXT, primary_key=True),  # the URL that was asked
+    sa.Column("proof", Bytes, nullable=False),
 )
 
 # --- views -----------------------------------------------------------------------------------------------------------
@@ -76,89 +110,100 @@ anchors = sa.Table(
 entities = sa.Table(
     "entities",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("namespace", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("entry", sa.Integer, nullable=False),
-    sa.UniqueConstraint("namespace", "name"),
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("namespace", TEXT, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("entry", NUMBER, nullable=False),
+    # Names may be longer than a row of a PostgreSQL B-tree (2,704 bytes). That there is one of each, the only writer
+    # sees to, and comparing the views with the ledger.
+    sa.Index("entities_by_name", "name", postgresql_using="hash"),
 )
 versions = sa.Table(
     "versions",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("entity", sa.ForeignKey("entities.id"), nullable=False),
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("entity", NUMBER, nullable=False),
     # `algorithm:hex`; "" for "whatever the name held", since NULL = NULL is not true in SQL.
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("total_bytes", sa.BigInteger),
-    sa.Column("rows", sa.BigInteger),
-    sa.Column("entry", sa.Integer, nullable=False),
+    sa.Column("digest", TEXT, nullable=False),
+    sa.Column("total_bytes", NUMBER),
+    sa.Column("rows", NUMBER),
+    sa.Column("entry", NUMBER, nullable=False),
     sa.UniqueConstraint("entity", "digest"),
 )
 digests = sa.Table(
     "digests",
     metadata,
-    sa.Column("version", sa.ForeignKey("versions.id"), primary_key=True),
-    sa.Column("algorithm", sa.Text, primary_key=True),
-    sa.Column("hex", sa.Text, nullable=False),
-    sa.Column("entry", sa.Integer, nullable=False),
+    sa.Column("version", NUMBER, primary_key=True),
+    sa.Column("algorithm", TEXT, primary_key=True),
+    sa.Column("hex", TEXT, nullable=False),
+    sa.Column("entry", NUMBER, nullable=False),
     sa.Index("digests_by_hex", "hex"),
 )
 runs = sa.Table(
     "runs",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("run_id", sa.Text, nullable=False, unique=True),
-    sa.Column("job_namespace", sa.Text, nullable=False),
-    sa.Column("job_name", sa.Text, nullable=False),
-    sa.Column("parent_run_id", sa.Text),
-    sa.Column("entry", sa.Integer, nullable=False),
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("run_id", TEXT, nullable=False, unique=True),
+    sa.Column("job_namespace", TEXT, nullable=False),
+    sa.Column("job_name", TEXT, nullable=False),
+    sa.Column("parent_run_id", TEXT),
+    sa.Column("entry", NUMBER, nullable=False),
 )
 run_events = sa.Table(
     "run_events",
     metadata,
-    sa.Column("entry", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("run", sa.ForeignKey("runs.id"), nullable=False, index=True),
-    sa.Column("event_type", sa.Text, nullable=False),
-    sa.Column("event_time", sa.Text, nullable=False),
+    sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("run", NUMBER, nullable=False, index=True),
+    sa.Column("event_type", TEXT, nullable=False),
+    sa.Column("event_time", TEXT, nullable=False),
 )
 edges = sa.Table(
     "edges",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("run", sa.ForeignKey("runs.id"), nullable=False, index=True),
-    sa.Column("version", sa.ForeignKey("versions.id"), nullable=False, index=True),
-    sa.Column("relation", sa.Text, nullable=False),
-    sa.Column("how", sa.Text, nullable=False),
-    sa.Column("entry", sa.Integer, nullable=False, index=True),
-    sa.Column("retracted", sa.Integer),
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("run", NUMBER, nullable=False, index=True),
+    sa.Column("version", NUMBER, nullable=False, index=True),
+    sa.Column("relation", TEXT, nullable=False),
+    sa.Column("how", TEXT, nullable=False),
+    sa.Column("entry", NUMBER, nullable=False, index=True),
+    sa.Column("retracted", NUMBER),
 )
 gaps = sa.Table(
     "gaps",
     metadata,
-    sa.Column("entry", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("run_id", sa.Text, nullable=False, index=True),
+    sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("run_id", TEXT, nullable=False),
+    sa.Index("gaps_by_run", "run_id", postgresql_using="hash"),
 )
 sources = sa.Table(
     "sources",
     metadata,
-    sa.Column("entry", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("version", sa.ForeignKey("versions.id"), nullable=False, index=True),
-    sa.Column("retracted", sa.Integer),
+    sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("version", NUMBER, nullable=False, index=True),
+    sa.Column("retracted", NUMBER),
 )
-producers = sa.Table(
-    "producers",
+# Where key statements lie: what they add up to, `statements.KeyBook` reads from them.
+keys = sa.Table(
+    "keys",
     metadata,
-    sa.Column("key_id", sa.Text, primary_key=True),
-    sa.Column("verifier_key", sa.Text, nullable=False),
-    sa.Column("entry", sa.Integer, nullable=False),
+    sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("key_id", TEXT, nullable=False),
 )
 corrections = sa.Table(
     "corrections",
     metadata,
-    sa.Column("entry", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("target", sa.Integer, nullable=False, index=True),
-    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("target", NUMBER, nullable=False, index=True),
+    sa.Column("action", TEXT, nullable=False),
+)
+# What says what may be erased, must be kept, or was erased: docs/spec/erasure.md.
+erasures = sa.Table(
+    "erasures",
+    metadata,
+    sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("kind", TEXT, nullable=False, index=True),  # "redaction", "hold", …
+    sa.Column("target", NUMBER, index=True),  # the entry that a redaction or a release names
 )
 
 # In the order in which they can be filled; emptied in reverse.
-VIEWS = (entities, versions, digests, runs, run_events, edges, gaps, sources, producers, corrections)
+VIEWS = (entities, versions, digests, runs, run_events, edges, gaps, sources, keys, corrections, erasures)

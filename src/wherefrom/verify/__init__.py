@@ -8,7 +8,7 @@ It believes nothing that the file brings along: which logs to trust comes from t
 worked out again from the statements.
 """
 
-from wherefrom.verify.bundle import BUNDLE_TYPE, Bundle, Exhibit, parse_bundle
+from wherefrom.verify.bundle import BUNDLE_TYPE, Bundle, Exhibit, Shown, parse_bundle
 from wherefrom.verify.findings import Finding, Findings, Outcome
 from wherefrom.verify.record_proof import ProofVerdict, verify_proof
 from wherefrom.verify.retrace import TracedEdge, VersionId, read_graph, retrace
@@ -22,6 +22,7 @@ __all__ = [
     "Findings",
     "Outcome",
     "ProofVerdict",
+    "Shown",
     "TracedEdge",
     "Verdict",
     "VersionId",

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wherefrom.statements.digests import primary_digest
-from wherefrom.statements.kinds import CORRECTION
-from wherefrom.statements.openlineage import FINGERPRINT_FACET, Dataset, Event, event_kind_of, read_event
+from wherefrom.statements.entry import Entry
+from wherefrom.statements.kinds import CORRECTION, corrected_by
+from wherefrom.statements.openlineage import FINGERPRINT_FACET, Dataset, Event, event_kind_of, event_of
 from wherefrom.statements.statement import Statement
 
 VersionId = tuple[str, str, str]
@@ -59,9 +60,10 @@ class Graph:
         self.inputs = {(run_id, *version[:2]) for run_id, version, relation in self.edges if relation == "used"}
 
 
-def read_graph(statements: Iterable[tuple[int, str, Statement]], *, claimed: Collection[TracedEdge]) -> Graph:
+def read_graph(statements: Iterable[tuple[int, str, Statement | Entry]], *, claimed: Collection[TracedEdge]) -> Graph:
     """Take the edges from statements (index, statement id, statement), in index order.
 
+    An entry stands for a statement that was redacted: it gives nothing, but a correction still takes back.
     `claimed`: the answer's. Which content the archive took an input to have of which none was seen can't be told from
     some of the statements, and is believed; that the statement left it open is checked.
     """
@@ -74,10 +76,14 @@ def read_graph(statements: Iterable[tuple[int, str, Statement]], *, claimed: Col
     index_of: dict[str, int] = {}
     for index, statement_id, statement in statements:
         index_of[statement_id] = index
+        if isinstance(statement, Entry):
+            if corrected := corrected_by(statement):
+                graph.take_back(index_of.get(corrected))
+            continue
         if statement.predicate_type == CORRECTION:
             graph.take_back(index_of.get(statement.predicate["corrects"]))
         if event_kind_of(statement.predicate_type):
-            _read_event(graph, index, read_event(statement.predicate), assumed)
+            _read_event(graph, index, event_of(statement), assumed)
     return graph
 
 

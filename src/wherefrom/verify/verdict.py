@@ -3,34 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from wherefrom.errors import FormatError, MismatchError, SignatureError, WherefromError
-from wherefrom.merkle import hash_leaf, verify_inclusion
-from wherefrom.notes import (
-    Checkpoint,
-    TrustPolicy,
-    VerifierKey,
-    format_verifier_key,
-    open_checkpoint,
-    parse_note,
-    parse_verifier_key,
-)
-from wherefrom.statements.digests import primary_digest
-from wherefrom.statements.dsse import verify_envelope
-from wherefrom.statements.entry import Entry, commit, list_subjects, parse_entry
-from wherefrom.statements.kinds import EVIDENCE, GAP, KEY, SOURCE, check_statement, name_of
-from wherefrom.statements.openlineage import event_kind_of, read_event
-from wherefrom.statements.statement import Statement, parse_statement
+from wherefrom.anchors import BlockHeaders
+from wherefrom.errors import MismatchError
+from wherefrom.notes import Checkpoint, TrustedCheckpoint, TrustPolicy, format_verifier_key, open_trusted
+from wherefrom.statements.erasure import ERASURE_KINDS
+from wherefrom.statements.kinds import EVIDENCE, KEY, name_of
+from wherefrom.statements.statement import Statement
 from wherefrom.statements.times import format_time
-from wherefrom.verify.bundle import Bundle, Exhibit, parse_bundle
-from wherefrom.verify.findings import Findings
+from wherefrom.verify.anchors import AnchorVerdict, ProvenTime, check_anchors, earliest_time
+from wherefrom.verify.bundle import Bundle, parse_bundle
+from wherefrom.verify.exhibits import Clock, Stated, list_keys, read_exhibits
+from wherefrom.verify.findings import Findings, Outcome
+from wherefrom.verify.remarks import list_remarks
 from wherefrom.verify.retrace import TracedEdge, VersionId, read_graph, retrace
-
-LATE = timedelta(hours=1)
 
 
 @dataclass
@@ -43,6 +34,7 @@ class Verdict(Findings):
         subject: the version that the evidence is about; None unless the answer verified.
         versions: every digest of every version in the answer.
         records: identity objects of fingerprints of rows by their id, as statements give them; not checked.
+        times: by when how many entries of the ledger existed, on the word of others.
     """
 
     checkpoint: Checkpoint | None = None
@@ -52,22 +44,20 @@ class Verdict(Findings):
     records: dict[str, Any] = field(default_factory=dict)
     edges: list[TracedEdge] = field(default_factory=list)
     received: tuple[datetime, datetime] | None = None
+    times: list[ProvenTime] = field(default_factory=list)
     report: str = ""
 
 
-@dataclass(frozen=True)
-class _Read:
-    """An exhibit whose place in the tree, payload and signature hold."""
+def verify_bundle(
+    data: bytes, policy: TrustPolicy, *, tsa_roots: Sequence[bytes] = (), headers: BlockHeaders | None = None
+) -> Verdict:
+    """Check an evidence file against the logs that the policy trusts. Never raises for anything in the file.
 
-    index: int
-    statement_id: str
-    entry: Entry
-    statement: Statement
-    key_ids: tuple[str, ...]
-
-
-def verify_bundle(data: bytes, policy: TrustPolicy) -> Verdict:
-    """Check an evidence file against the logs that the policy trusts. Never raises for anything in the file."""
+    Args:
+        tsa_roots: certificates, as PEM, of the time authorities that are trusted.
+        headers: Bitcoin's block headers, where timestamps lead there. With either, a signature by a key that was
+            compromised later counts only if somebody outside the ledger saw it before.
+    """
     verdict = Verdict()
     bundle: Bundle | None = None
     with verdict.check("the file is a well-formed evidence file") as said:
@@ -76,104 +66,74 @@ def verify_bundle(data: bytes, policy: TrustPolicy) -> Verdict:
     if bundle is None:
         return verdict
     with verdict.check("the checkpoint is signed by a ledger you trust") as said:
-        verdict.checkpoint, key = _open_checkpoint(bundle.checkpoint, policy)
-        verdict.signed_by = key.label
-        said.append(f"{key.label}, {verdict.checkpoint.size} entries")
+        trusted = open_trusted(bundle.checkpoint, policy)
+        verdict.checkpoint, verdict.signed_by = trusted.checkpoint, trusted.log_key.label
+        said.append(f"{verdict.signed_by}, {verdict.checkpoint.size} entries")
     if verdict.checkpoint is None:
         return verdict
-    read = _read_exhibits(verdict, bundle, verdict.checkpoint, key)
-    if read is None:
+    _check_anchors(verdict, check_anchors(bundle.anchors, trusted, policy, roots=tsa_roots, headers=headers))
+    clock = Clock(verdict.times, needs_time=bool(tsa_roots) or headers is not None)
+    stated = _check_exhibits(verdict, bundle, trusted, clock)
+    if stated is None:
         return verdict
-    _check_times(verdict, read)
-    evidence = _check_evidence(verdict, bundle, read)
+    _check_times(verdict, stated)
+    evidence = _check_evidence(verdict, bundle, stated)
     if evidence:
-        _check_answer(verdict, read[:-1], evidence)
-    _remark(verdict, read)
+        _check_answer(verdict, stated[:-1], evidence)
+    if earliest := earliest_time(verdict.times, max((item.index for item in stated[:-1]), default=0)):
+        at, whose = format_time(earliest.timestamp.latest), earliest.timestamp.authority
+        verdict.remarks.append(f"all that the answer rests on was in the ledger by {at}, on the word of {whose}")
+    verdict.remarks += list_remarks(stated, versions=verdict.versions, edges=verdict.edges)
     return verdict
 
 
-def _open_checkpoint(note: bytes, policy: TrustPolicy) -> tuple[Checkpoint, VerifierKey]:
-    try:
-        checkpoint = open_checkpoint(note, policy.verifier_keys)
-    except SignatureError as error:
-        parsed = parse_note(note)
-        if not {s.label for s in parsed.signatures} & {key.label for key in policy.verifier_keys}:
-            trusted = ", ".join(key.label for key in policy.verifier_keys)
-            signers = ", ".join(s.label for s in parsed.signatures)
-            raise FormatError(f"it is signed by {signers}; your trust file names {trusted}") from error
-        raise
-    signed = {s.label for s in parse_note(note).signatures}
-    return checkpoint, next(
-        key for key in policy.verifier_keys if key.name == checkpoint.origin and key.label in signed
-    )
+def _check_anchors(verdict: Verdict, found: AnchorVerdict) -> None:
+    """Times that hold or are false are findings. One that can't be checked takes nothing from the rest: a remark."""
+    verdict.times = found.times
+    for finding in found.findings:
+        if finding.outcome is Outcome.UNCHECKED:
+            verdict.remarks.append(f"not checked that {finding.claim}: {finding.message}")
+        else:
+            verdict.findings.append(finding)
 
 
-def _read_exhibits(
-    verdict: Verdict, bundle: Bundle, checkpoint: Checkpoint, log_key: VerifierKey
-) -> list[_Read] | None:
-    """Every exhibit, or None when one does not hold. Keys are believed in ledger order, from the log's own on."""
-    keys = {log_key.label: log_key}
-    read: list[_Read] = []
+def _check_exhibits(verdict: Verdict, bundle: Bundle, trusted: TrustedCheckpoint, clock: Clock) -> list[Stated] | None:
+    """Every statement, or None when one does not hold."""
+    stated: list[Stated] | None = None
     with verdict.check("every statement is in the ledger, unchanged, and signed by a known key") as said:
-        for exhibit in bundle.exhibits:
-            try:
-                read.append(_read_exhibit(exhibit, checkpoint, keys))
-            except WherefromError as error:
-                raise type(error)(f"statement {exhibit.index}: {error}") from error
-            statement = read[-1].statement
-            if statement.predicate_type == KEY and log_key.label in read[-1].key_ids:
-                key = parse_verifier_key(statement.predicate["verifierKey"])
-                keys[key.label] = key
-        said.append(f"{len(read)} inclusion proofs, {len(keys)} keys")
-    if len(read) != len(bundle.exhibits):
+        stated, book = read_exhibits(bundle.exhibits, trusted.checkpoint, trusted.log_key, clock)
+        redacted = sum(item.statement is None for item in stated)
+        said.append(f"{len(stated)} inclusion proofs, {len(book.records)} keys")
+        if redacted:
+            said.append(f"redacted since, by the ledger's own statements: {redacted}")
+    if stated is None:
         return None
     with verdict.check("the keys named are those that signed"):
-        named, found = set(bundle.keys), {format_verifier_key(key) for key in keys.values()}
+        named, found = set(bundle.keys), {format_verifier_key(key) for key in list_keys(book)}
         if named != found or len(named) != len(bundle.keys):
             raise MismatchError(f"the file names {sorted(named)}, the statements give {sorted(found)}")
-    return read
+    return stated
 
 
-def _read_exhibit(exhibit: Exhibit, checkpoint: Checkpoint, keys: dict[str, VerifierKey]) -> _Read:
-    leaf_hash = hash_leaf(exhibit.entry)
-    tree = {"size": checkpoint.size, "root": checkpoint.root}
-    verify_inclusion(leaf_hash, index=exhibit.index, proof=exhibit.proof, **tree)  # type: ignore[arg-type]
-    entry = parse_entry(exhibit.entry)
-    if commit(exhibit.salt, exhibit.envelope_bytes) != entry.commitment:
-        raise MismatchError("the statement is not the one that its ledger entry commits to")
-    signed = tuple(verify_envelope(exhibit.envelope, keys))
-    statement = parse_statement(exhibit.envelope.payload)
-    check_statement(statement)
-    listed, count = list_subjects(statement)
-    if (entry.kind, entry.key_ids, entry.subjects, entry.subject_count) != (
-        statement.predicate_type,
-        signed,
-        listed,
-        count,
-    ):
-        raise MismatchError("its ledger entry names another kind, signer or subject than the statement has")
-    return _Read(exhibit.index, leaf_hash.hex(), entry, statement, signed)
-
-
-def _check_times(verdict: Verdict, read: list[_Read]) -> None:
+def _check_times(verdict: Verdict, stated: list[Stated]) -> None:
     with verdict.check("the ledger's times only go forward") as said:
-        for before, after in pairwise(read):
+        for before, after in pairwise(stated):
             if after.entry.received < before.entry.received:
                 raise MismatchError(
                     f"statement {after.index} was received at {format_time(after.entry.received)}, "
                     f"before statement {before.index} ({format_time(before.entry.received)})"
                 )
-        verdict.received = (read[0].entry.received, read[-1].entry.received)
+        verdict.received = (stated[0].entry.received, stated[-1].entry.received)
         said.append(" to ".join(format_time(at) for at in verdict.received))
 
 
-def _check_evidence(verdict: Verdict, bundle: Bundle, read: list[_Read]) -> Statement | None:
+def _check_evidence(verdict: Verdict, bundle: Bundle, stated: list[Stated]) -> Statement | None:
     """The last statement issues the evidence: it names all the others, the answer and the report."""
     found: Statement | None = None
     with verdict.check("nothing was added to the evidence or taken out since it was issued") as said:
-        *others, last = read
-        if last.statement.predicate_type != EVIDENCE:
-            kind = name_of(last.statement.predicate_type)
+        *others, last = stated
+        if last.statement is None or last.entry.kind != EVIDENCE:
+            kind = name_of(last.entry.kind)
             raise MismatchError(f"the last statement is of kind {kind}, expected the evidence statement")
         issued = last.statement.predicate
         named = {item["index"]: item["id"] for item in issued["statements"]}
@@ -184,7 +144,7 @@ def _check_evidence(verdict: Verdict, bundle: Bundle, read: list[_Read]) -> Stat
             if named.get(index) != there[index]:
                 raise MismatchError(f"statement {index} is not one that the evidence was issued with")
         for item in others:
-            if item.index >= issued["question"]["asOf"] and item.statement.predicate_type != KEY:
+            if item.index >= issued["question"]["asOf"] and item.entry.kind not in {KEY, *ERASURE_KINDS}:
                 raise MismatchError(f"statement {item.index} is younger than what the evidence says it rests on")
         digest = hashlib.sha256(bundle.report.encode()).hexdigest()
         if digest != issued["report"]["sha256"]:
@@ -194,7 +154,7 @@ def _check_evidence(verdict: Verdict, bundle: Bundle, read: list[_Read]) -> Stat
     return found
 
 
-def _check_answer(verdict: Verdict, read: list[_Read], evidence: Statement) -> None:
+def _check_answer(verdict: Verdict, stated: list[Stated], evidence: Statement) -> None:
     """The answer must be what the statements give when traced again."""
     with verdict.check("the lineage follows from the statements") as said:
         question, answer = evidence.predicate["question"], evidence.predicate["answer"]
@@ -204,7 +164,8 @@ def _check_answer(verdict: Verdict, read: list[_Read], evidence: Statement) -> N
         claimed = {
             TracedEdge(e["run"], versions[e["version"]], e["relation"], e["how"], e["entry"]) for e in answer["edges"]
         }
-        graph = read_graph(((r.index, r.statement_id, r.statement) for r in read), claimed=claimed)
+        told = ((item.index, item.statement_id, item.statement or item.entry) for item in stated)
+        graph = read_graph(told, claimed=claimed)
         subject = _version(question["subject"])
         edges = retrace(graph, subject, as_of=question["asOf"])
         for edge in sorted(claimed ^ edges):
@@ -227,34 +188,3 @@ def _version(item: dict[str, str]) -> VersionId:
 
 def _short(version: VersionId) -> str:
     return f"{version[1]} {version[2][:19]}".rstrip()
-
-
-def _remark(verdict: Verdict, read: list[_Read]) -> None:
-    for item in read:
-        statement = item.statement
-        if event_kind_of(statement.predicate_type):
-            happened = read_event(statement.predicate).time
-            if item.entry.received - happened > LATE:
-                late = item.entry.received - happened
-                verdict.remarks.append(f"statement {item.index} says {format_time(happened)}, it came {late} later")
-            elif happened - item.entry.received > LATE:
-                verdict.remarks.append(f"statement {item.index} says {format_time(happened)}, after it was received")
-        elif statement.predicate_type == GAP:
-            verdict.remarks.append(f"not seen: {statement.predicate['detail']}")
-    inferred = sorted({edge.version[1] for edge in verdict.edges if edge.how == "inferred"})
-    if inferred:
-        verdict.remarks.append(f"which content of these was read is inferred, not seen: {_some(inferred)}")
-    stated = {
-        (r.statement.predicate["namespace"], r.statement.predicate["name"], primary_digest(subject.digests))
-        for r in read
-        if r.statement.predicate_type == SOURCE
-        for subject in r.statement.subjects
-    }
-    made = {edge.version for edge in verdict.edges if edge.relation == "was_generated_by"}
-    bare = sorted(version[1] for version in verdict.versions.keys() - made - stated)
-    if bare:
-        verdict.remarks.append(f"where these come from was never stated: {_some(bare)}")
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")

@@ -23,6 +23,12 @@ def test_an_archive_is_found_upward_and_the_nearest_one_counts(project):
     assert find_root(str(project / "scripts" / "deep")) == str(project / "scripts")
 
 
+def test_an_archive_whose_database_is_elsewhere_is_found_too(project):
+    (project / ".wherefrom").mkdir()
+    (project / ".wherefrom" / "database").touch()
+    assert find_root(str(project / "scripts")) == str(project)
+
+
 def test_a_folder_that_only_holds_an_outbox_is_no_archive(project):
     (project / ".wherefrom" / "outbox").mkdir(parents=True)
     assert find_root(str(project)) is None

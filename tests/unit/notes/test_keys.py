@@ -1,4 +1,5 @@
 import json
+import sys
 from base64 import b64decode
 from pathlib import Path
 
@@ -8,19 +9,23 @@ from wherefrom.errors import FormatError, SignatureError, UnavailableError
 from wherefrom.notes import (
     ED25519,
     ED25519_COSIGNATURE,
+    ML_DSA_44_COSIGNATURE,
     SigningKey,
     VerifierKey,
     format_signing_key,
     format_verifier_key,
     is_key_name,
+    parse_label,
     parse_note,
     parse_signing_key,
     parse_verifier_key,
 )
+from wherefrom.notes.keys import PUBLIC_KEY_SIZES
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "notes"
 VERIFIER_KEYS = json.loads((VECTORS / "verifier-keys.json").read_text())["cases"]
 SIGNING_KEYS = json.loads((VECTORS / "signing-keys.json").read_text())["cases"]
+WYCHEPROOF = json.loads((VECTORS / "wycheproof-mldsa-44.json").read_text())["cases"]
 GO = json.loads((VECTORS / "golang-and-c2sp-notes.json").read_text())
 
 # RFC 8032 section 7.1, tests 1 and 2: seed, public key, message, signature
@@ -143,11 +148,63 @@ def test_bytes_that_are_no_point_of_the_curve_verify_nothing():
         key.verify(b"message", SigningKey.generate("example.com").sign(b"message"))
 
 
-def test_a_cosignature_key_cannot_check_a_plain_signature():
-    key = SigningKey.generate("witness.example")
-    cosigner = VerifierKey("witness.example", ED25519_COSIGNATURE, key.verifier_key.public)
-    with pytest.raises(UnavailableError, match=r"makes cosignatures \(type 0x04\), which this version cannot check"):
-        cosigner.verify(b"message", key.sign(b"message"))
+@pytest.mark.parametrize("key_type", [ED25519, ED25519_COSIGNATURE, ML_DSA_44_COSIGNATURE])
+def test_each_type_of_key_signs_raw_bytes_and_verifies_no_others(key_type):
+    key, other = SigningKey.generate("example.com", key_type), SigningKey.generate("example.com", key_type)
+    assert parse_signing_key(format_signing_key(key)) == key
+    signature = key.sign(b"message")
+    key.verifier_key.verify(b"message", signature)
+    with pytest.raises(SignatureError, match="does not fit"):
+        key.verifier_key.verify(b"massage", signature)
+    with pytest.raises(SignatureError, match="does not fit"):
+        other.verifier_key.verify(b"message", signature)
+    with pytest.raises(SignatureError, match=rf"has {len(signature) - 1} bytes, an (Ed25519|ML-DSA-44) signature has"):
+        key.verifier_key.verify(b"message", signature[:-1])
+
+
+def test_one_seed_makes_another_key_for_each_type():
+    labels = {SigningKey("example.com", bytes(32), key_type).verifier_key.label for key_type in PUBLIC_KEY_SIZES}
+    assert len(labels) == len(PUBLIC_KEY_SIZES) == 3
+
+
+def test_a_key_of_an_unknown_type_is_not_made():
+    with pytest.raises(FormatError, match="signing key 'a' is of signature type 0x05; known: 0x01, 0x04, 0x06"):
+        SigningKey("a", bytes(32), 5)
+
+
+@pytest.mark.parametrize("case", WYCHEPROOF, ids=lambda case: case["desc"])
+def test_ml_dsa_44_verifies_what_wycheproof_says(case):
+    public, message, context, signature = (b64decode(case[k]) for k in ("public", "message", "context", "signature"))
+    if len(public) != PUBLIC_KEY_SIZES[ML_DSA_44_COSIGNATURE]:
+        with pytest.raises(FormatError, match=f"has {len(public)} bytes, expected 1312"):
+            VerifierKey("example.com", ML_DSA_44_COSIGNATURE, public)
+        return
+    key = VerifierKey("example.com", ML_DSA_44_COSIGNATURE, public)
+    if case["want"] == "valid" and not context:
+        key.verify(message, signature)
+    else:  # no signature in a note has a context, so one that was made with a context is another
+        with pytest.raises(SignatureError):
+            key.verify(message, signature)
+
+
+def test_without_ml_dsa_its_keys_cannot_be_checked_and_all_others_can(monkeypatch):
+    signature = SigningKey("example.com", bytes(32), ML_DSA_44_COSIGNATURE).sign(b"message")
+    public = SigningKey("example.com", bytes(32), ML_DSA_44_COSIGNATURE).verifier_key.public
+    monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.asymmetric.mldsa", None)
+    with pytest.raises(UnavailableError, match="without ML-DSA-44") as caught:
+        VerifierKey("example.com", ML_DSA_44_COSIGNATURE, public).verify(b"message", signature)
+    assert caught.value.hint == "pip install 'cryptography>=48'"
+    with pytest.raises(UnavailableError, match="without ML-DSA-44"):
+        SigningKey("example.com", bytes(32), ML_DSA_44_COSIGNATURE).sign(b"message")
+    key = SigningKey("example.com", bytes(32), ED25519_COSIGNATURE)
+    key.verifier_key.verify(b"message", key.sign(b"message"))
+
+
+def test_a_label_has_one_reading():
+    assert parse_label("example.com/a+0000beef") == ("example.com/a", 0xBEEF)
+    for wrong in ("", "a", "a+", "+00000000", "a+0000BEEF", "a+0000bee", "a b+00000000", "a+00000000+", "a+b+00000000"):
+        with pytest.raises(FormatError, match="is not a name, '\\+' and 8 lower-case hex digits"):
+            parse_label(wrong)
 
 
 def test_two_generated_keys_differ():

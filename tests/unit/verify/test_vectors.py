@@ -3,13 +3,18 @@ from pathlib import Path
 
 import pytest
 
+from wherefrom.errors import FormatError
+from wherefrom.ledger.shard_file import ShardFile, verify_shard
 from wherefrom.merkle import hash_leaf
 from wherefrom.notes import parse_policy, parse_signing_key
 from wherefrom.statements import (
     Subject,
+    check_statement,
     format_entry,
     format_envelope,
     format_statement,
+    format_time,
+    keep_until,
     make_entry,
     parse_entry,
     parse_envelope,
@@ -22,6 +27,7 @@ from wherefrom.verify import verify_bundle
 
 VECTORS = Path(__file__).parents[2] / "vectors"
 ENTRIES = json.loads((VECTORS / "statements" / "entries.json").read_text())
+ERASURE = json.loads((VECTORS / "statements" / "erasure.json").read_text())
 CASES = json.loads((VECTORS / "evidence" / "cases.json").read_text())["cases"]
 
 
@@ -77,7 +83,30 @@ def _edited(value, case):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["desc"])
 def test_evidence_is_judged_as_the_vectors_say(case):
     policy = parse_policy((VECTORS / "evidence" / "trust").read_bytes())
-    data = _edited(json.loads((VECTORS / "evidence" / "good.wherefrom").read_text()), case)
+    data = _edited(json.loads((VECTORS / "evidence" / case.get("file", "good.wherefrom")).read_text()), case)
     verdict = verify_bundle(data, policy)
     assert verdict.outcome.value == case["want"], verdict.findings
     assert case.get("message", "") in " ".join(f.message for f in verdict.findings if f.outcome.value != "true")
+
+
+def test_the_shard_of_the_vectors_is_true():
+    policy = parse_policy((VECTORS / "evidence" / "trust").read_bytes())
+    verdict = verify_shard(ShardFile(VECTORS / "evidence" / "entries-2-to-5.shard"), policy)
+    assert (verdict.outcome.value, verdict.span, verdict.redacted) == ("true", (2, 6), 1), verdict.findings
+
+
+@pytest.mark.parametrize("case", ERASURE["kinds"], ids=lambda case: case["desc"])
+def test_statements_about_erasing_are_judged_as_the_vectors_say(case):
+    statement = Statement.of(case["predicateType"], case["predicate"], Subject("s", case["digest"]))
+    if "error" not in case:
+        check_statement(statement)
+        return
+    with pytest.raises(FormatError) as caught:
+        check_statement(statement)
+    assert case["error"] in str(caught.value)
+
+
+@pytest.mark.parametrize("case", ERASURE["keepUntil"], ids=lambda case: f"{case['received']} {case['keepFor']}")
+def test_how_long_a_statement_is_kept_is_as_the_vectors_say(case):
+    until = keep_until(parse_time(case["received"], what="vector"), case["keepFor"])
+    assert (until and format_time(until)) == case["until"]

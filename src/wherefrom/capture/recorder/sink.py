@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from wherefrom.capture.locate import ARCHIVE, FOLDER
+from wherefrom.capture.locate import ARCHIVES, FOLDER
 
 if TYPE_CHECKING:
     from wherefrom.archive import Archive
@@ -34,7 +34,7 @@ def open_archive(root: str, *, namespace: str | None) -> tuple[Archive, bool]:
     folder = os.open(root, os.O_RDONLY)
     try:
         fcntl.flock(folder, fcntl.LOCK_EX)
-        if (Path(root) / ARCHIVE).exists():
+        if any((Path(root) / name).exists() for name in ARCHIVES):
             return Archive.open(Path(root) / FOLDER), False
         return Archive.init(Path(root), namespace=namespace), True
     finally:

@@ -53,7 +53,13 @@ class StatementRow:
 
 
 def render_report(
-    answer: Answer, *, checkpoint_text: str, origin: str, statements: Sequence[StatementRow], made_by: str
+    answer: Answer,
+    *,
+    checkpoint_text: str,
+    origin: str,
+    statements: Sequence[StatementRow],
+    made_by: str,
+    erased: Sequence[str] = (),
 ) -> str:
     """One HTML document with everything in it.
 
@@ -64,6 +70,7 @@ def render_report(
         origin: the ledger's name.
         statements: in index order; entries of the answer that are not among them are named without a link.
         made_by: the software that made the report, with its version.
+        erased: a sentence for each thing that the answer would have rested on, and that the ledger holds no longer.
     """
     answer = _in_order(answer)
     graph = Graph(answer)
@@ -94,6 +101,7 @@ def render_report(
         listed_entries={row.index for row in statements},
         kinds=sorted({row.kind for row in statements}),
         made_by=made_by,
+        erased=erased,
         styles=styles,
         scripts=scripts,
         policy=_policy(styles, scripts),
