@@ -6,6 +6,7 @@ A reply is never trusted for being a reply: whoever asks verifies what came.
 from __future__ import annotations
 
 import functools
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -81,8 +82,15 @@ def request(
     except urllib3.exceptions.LocationParseError as error:
         raise FormatError(f"URL {url!r} cannot be read: {error}") from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise UnavailableError(f"{method} {url}: {error}", hint="try again later") from error
+        raise UnavailableError(f"{method} {url}: {_reason(error)}", hint="try again later") from error
     return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, content)
+
+
+def _reason(error: Exception) -> str:
+    """What the library says at the bottom, without which of its objects says it: the URL stands before it."""
+    while isinstance(deeper := getattr(error, "reason", None), Exception):
+        error = deeper
+    return re.sub(r"^HTTPS?Connection(Pool)?\(.*?\): ", "", str(error))
 
 
 def _read(reply: urllib3.BaseHTTPResponse, max_bytes: int, deadline: float) -> bytes:

@@ -7,8 +7,11 @@ import sqlite3
 
 import pandas as pd
 import pytest
+import typer
 from events import dataset, event, pipeline, run_id
 
+from wherefrom.cli import app
+from wherefrom.notes import ED25519_COSIGNATURE, SigningKey, format_verifier_key
 from wherefrom.statements import make_gap_statement, make_source_statement
 
 
@@ -241,16 +244,30 @@ def test_doctor_and_rebuild_find_a_view_that_was_changed_and_mend_it(wherefrom, 
     assert wherefrom("doctor")[0] == 0
 
 
-def test_every_command_has_help_with_an_example(wherefrom):
-    _, out, _ = wherefrom("--help")
-    commands = {"init", "run", "log", "show", "trace", "fingerprint", "prove", "diff"}
-    commands |= {"bundle", "verify", "rebuild", "status", "doctor"}
-    assert commands <= set(re.findall(r"\w+", out))
-    for command in commands:
-        status, text, _ = wherefrom(command, "--help")
-        assert status == 0
-        assert f"wherefrom {command}" in re.sub(r"\s+", " ", text), command
-        assert "Example" in text, command
+def test_evidence_that_the_own_trust_file_would_refuse_is_made_with_a_warning(wherefrom, project, tmp_path):
+    witness = SigningKey.generate("example.com/witness", ED25519_COSIGNATURE).verifier_key
+    line = f"witness W {format_verifier_key(witness)}\nquorum W"  # nobody to ask, so its cosignature is missing
+    project.trust_file.write_text(project.trust_file.read_text().replace("quorum none", line))
+    status, _, err = wherefrom("bundle", "models/m.joblib", "-o", tmp_path / "m.wherefrom")
+    assert status == 0
+    assert re.search(r"warning: by the archive's own trust file .* lacks the quorum 'W'", err)
+    assert wherefrom("verify", tmp_path / "m.wherefrom", "--trust", project.trust_file)[0] == 1
+
+
+def _list_commands(group, before=()):
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _list_commands(command, (*before, name))
+        else:
+            yield (*before, name)
+
+
+@pytest.mark.parametrize("command", list(_list_commands(typer.main.get_command(app))), ids=" ".join)
+def test_every_command_has_help_with_an_example(wherefrom, command):
+    status, text, _ = wherefrom(*command, "--help")
+    assert status == 0
+    assert f"wherefrom {' '.join(command)}" in re.sub(r"\s+", " ", text)
+    assert "Example" in text
 
 
 def test_wrong_usage_exits_with_2_and_the_version_is_told(wherefrom):

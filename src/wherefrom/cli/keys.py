@@ -61,7 +61,10 @@ def list_keys(*, as_json: AsJson = False) -> None:
 
 @keys_app.command()
 def show(which: Label) -> None:
-    """Print a verifier key: what `keys allow` takes elsewhere, and what one signs with sigstore."""
+    """Print a verifier key: what `keys allow` takes elsewhere, and what one signs with sigstore.
+
+    Example: `wherefrom keys show producer`
+    """
     record = keeping_keys.find_key(find_archive(), which)
     for key in (record.key, record.also):
         if key:
@@ -84,7 +87,10 @@ def new(
 
 @keys_app.command()
 def encrypt() -> None:
-    """Seal the archive's secret keys with a passphrase, or with another one than before."""
+    """Seal the archive's secret keys with a passphrase, or with another one than before.
+
+    Example: `wherefrom keys encrypt`
+    """
     archive = find_archive()
     for name in keeping_keys.encrypt_keys(archive, _new_passphrase()):
         typer.echo(f"sealed {archive.folder / 'keys' / name}")
@@ -97,7 +103,10 @@ def allow(
     also: Annotated[str | None, typer.Option(metavar="VERIFIER-KEY", help="Its ML-DSA-44 key: both must sign.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """State that another producer's statements count from now on."""
+    """State that another producer's statements count from now on.
+
+    Example: `wherefrom keys allow example.com/ci+1f0c9a2b+AX…`
+    """
     parsed = parse_verifier_key(key)
     second = parse_verifier_key(also) if also else None
     _finish(keeping_keys.allow_key(find_archive(), parsed, also=second), f"{parsed.label} counts", as_json=as_json)
@@ -105,7 +114,10 @@ def allow(
 
 @keys_app.command()
 def retire(which: Label, *, reason: Reason = None, as_json: AsJson = False) -> None:
-    """State that a producer's key counts no more; what it signed so far does."""
+    """State that a producer's key counts no more; what it signed so far does.
+
+    Example: `wherefrom keys retire 1f0c9a2b --reason "replaced"`
+    """
     archive = find_archive()
     record = keeping_keys.find_key(archive, which)
     receipt = keeping_keys.retire_key(archive, record, reason=reason)
@@ -134,7 +146,10 @@ keys_app.add_typer(rotate_app, name="rotate")
 
 @rotate_app.command("producer")
 def rotate_producer(*, hybrid: Hybrid = False, device: Device = None, as_json: AsJson = False) -> None:
-    """Sign statements with a new key from now on, and retire the old one."""
+    """Sign statements with a new key from now on, and retire the old one.
+
+    Example: `wherefrom keys rotate producer --hybrid`
+    """
     done = keeping_keys.rotate_producer(find_archive(), hybrid=hybrid, device=device)
     _finish_rotation(done, as_json=as_json)
 
@@ -151,6 +166,7 @@ def rotate_log(
     """Give the ledger a new key. Checkpoints are signed by both until `--end`, so that verifiers have time to follow.
 
     Verifiers need the new trust file. With `--compromised-at` the old key signs nothing more, and its line goes.
+    Example: `wherefrom keys rotate log`, and a month later `wherefrom keys rotate log --end`
     """
     archive = find_archive()
     if end:
@@ -165,7 +181,10 @@ def rotate_log(
 
 @keys_app.command("hybrid")
 def sign_checkpoints_twice() -> None:
-    """Sign each checkpoint with an ML-DSA-44 key, too; the trust file asks for both from now on."""
+    """Sign each checkpoint with an ML-DSA-44 key, too; the trust file asks for both from now on.
+
+    Example: `wherefrom keys hybrid`
+    """
     archive = find_archive()
     typer.echo(f"checkpoints are signed by {keeping_keys.sign_checkpoints_twice(archive).label}, too")
     say(f"give verifiers the new {archive.trust_file}")
@@ -181,7 +200,10 @@ def identify(
     trusted_root: Root = None,
     as_json: AsJson = False,
 ) -> None:
-    """Record who holds a key, on sigstore's word, after checking it offline."""
+    """Record who holds a key, on sigstore's word, after checking it offline.
+
+    Example: `wherefrom keys identify producer --bundle key.sigstore.json --identity ci@example.com --issuer https://idp.example`
+    """
     archive = find_archive()
     record = keeping_keys.find_key(archive, which)
     receipt = keeping_keys.identify_key(
@@ -192,7 +214,10 @@ def identify(
 
 @keys_app.command("identity")
 def check_identity(which: Label, *, identity: Identity, issuer: Issuer, trusted_root: Root = None) -> None:
-    """Check who holds a key, by what is recorded. Exit status: 0 it is so, 1 it is not, 3 could not check."""
+    """Check who holds a key, by what is recorded. Exit status: 0 it is so, 1 it is not, 3 could not check.
+
+    Example: `wherefrom keys identity producer --identity ci@example.com --issuer https://idp.example`
+    """
     archive = find_archive()
     record = keeping_keys.find_key(archive, which)
     index = keeping_keys.check_identity(archive, record, identity=identity, issuer=issuer, trusted_root=trusted_root)

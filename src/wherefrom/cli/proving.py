@@ -9,9 +9,11 @@ import typer
 
 from wherefrom.cli.app import app, find_archive
 from wherefrom.cli.asking import AsOf
-from wherefrom.cli.output import print_json
+from wherefrom.cli.output import print_json, say
 from wherefrom.cli.recording import AsJson
 from wherefrom.errors import UnavailableError
+from wherefrom.notes import parse_policy
+from wherefrom.verify import Outcome, verify_bundle
 
 
 @app.command()
@@ -35,8 +37,14 @@ def bundle(
     for path, content in ((output, data), (report, page.encode())):
         if path is not None:
             write_whole(path, content)
+    verdict = verify_bundle(data, parse_policy(archive.trust_file.read_bytes()))
+    for finding in verdict.findings:
+        if finding.outcome is not Outcome.TRUE:  # witnesses that the trust file asks for did not answer, say
+            message = f"by the archive's own trust file {output} does not hold: {finding.claim}: {finding.message}"
+            say(message, kind="warning", hint="mend the cause, and issue it again")
     if as_json:
-        print_json({"evidence": output, "bytes": len(data), "report": report, "trust": archive.trust_file})
+        facts = {"evidence": output, "bytes": len(data), "report": report, "trust": archive.trust_file}
+        print_json({**facts, "outcome": verdict.outcome})
         return
     typer.echo(f"wrote {output} ({len(data):,} bytes)" + (f" and {report}" if report else ""))
     typer.echo(f"verify it anywhere with: wherefrom verify {output} --trust {_relative(archive.trust_file)}")
