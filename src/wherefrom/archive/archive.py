@@ -331,7 +331,10 @@ class Archive:
         """Check everything there is: yields what was checked, and what was found wrong with it."""
         yield "database", self._database.check()
         with self.reading() as (tables, views):
-            wrong = list(ledger.check_ledger(tables, self.log_key, progress=progress))
+            try:
+                wrong = list(ledger.check_ledger(tables, self.log_key, progress=progress))
+            except WherefromError as error:  # so badly damaged that nothing more can be read
+                wrong = [str(error)]
             yield "ledger: entries, statements, signatures, tree, checkpoints", wrong
             try:
                 self._recorder.verify_not_rolled_back(tables, self.log_key)
@@ -350,7 +353,7 @@ class Archive:
                 yield "views", [str(error)]
 
     def rebuild(self, progress: Callable[[int], None] | None = None) -> list[str]:
-        """Make all views again from entry 0. Returns where the old ones differed; nothing when they were equal.
+        """Make all views, and the index of hashes, again from entry 0. Returns where the old ones differed.
 
         Raises FormatError or VerificationError, leaving the views as they were, when the ledger can't be read.
         """
@@ -361,6 +364,9 @@ class Archive:
                 writer = LineageWriter(connection)
                 writer.clear()
                 lineage.project_all(writer, ledger.iter_statements(tables))
+            if not tables.is_index_whole():
+                differences.append("the index of hashes: not that of the entries")
+                tables.fill_index()
         return differences
 
 

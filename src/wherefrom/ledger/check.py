@@ -102,6 +102,8 @@ def check_ledger(
     if there != wanted:
         yield f"there are {there} tiles, {expected} entries have {wanted}"
     yield from _check_gone(tables, gone)
+    if not tables.is_index_whole():
+        yield "the index of hashes is not that of the entries: a statement may be missed, or recorded twice"
     newest = open_newest(tables, log_keys)
     if isinstance(newest, str):
         yield newest

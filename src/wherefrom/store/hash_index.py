@@ -10,7 +10,8 @@ A key is the first 8 bytes of the hash. It says where to look, not what is there
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 import sqlalchemy as sa
 
@@ -22,6 +23,7 @@ FIRST_LEVEL = 2**14
 GROWTH = 16
 # So many keys move at once, so that a ledger which takes one statement at a time does not move two each time.
 MOVE = 1024
+_ALL_LEVELS = range(13)  # 2**16 * 16**12 keys and more
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
 _GOLDEN = 0x9E3779B97F4A7C15  # 2**64 / golden ratio: its multiples, modulo 2**64, are spread evenly
 
@@ -73,7 +75,24 @@ def find_prefix(connection: sa.Connection, start: bytes, *, total: int) -> list[
 def forget(connection: sa.Connection, found: Sequence[tuple[bytes, int]]) -> None:
     """Take hashes away, each with the index of its entry."""
     for found_by, index in found:
-        connection.execute(hash_index.delete().where(_c.key == key_of(found_by), _c.idx == index))
+        at = (_c.level.in_(_ALL_LEVELS), _c.key == key_of(found_by), _c.idx == index)
+        connection.execute(hash_index.delete().where(*at))
+
+
+def iter_keys(connection: sa.Connection) -> Iterator[tuple[int, int]]:
+    """Every key with the index of its entry, by index."""
+    query = sa.select(_c.idx, _c.key).order_by(_c.idx, _c.key).execution_options(yield_per=1000)
+    with connection.execute(query) as found:
+        yield from map(tuple, found)
+
+
+def fill(connection: sa.Connection, found: Iterable[tuple[bytes, int]]) -> None:
+    """Make the index anew, from hashes in the order of their entries."""
+    connection.execute(hash_index.delete())
+    rest, before = iter(found), 0
+    while batch := list(islice(rest, MOVE)):
+        add(connection, batch, before=before)
+        before += len(batch)
 
 
 def _levels(connection: sa.Connection, total: int) -> list[int]:

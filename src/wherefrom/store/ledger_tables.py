@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby, zip_longest
+from operator import itemgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -135,6 +137,23 @@ class LedgerTables:
                 break
         return found[:10]
 
+    def is_index_whole(self) -> bool:
+        """Whether every entry that is there, and no other, is found by its hashes."""
+        wanted = ((index, hash_index.key_of(found_by)) for found_by, index in self._iter_hashes())
+        pairs = zip_longest(hash_index.iter_keys(self.connection), _in_order(wanted))
+        return all(there == expected for there, expected in pairs)
+
+    def fill_index(self) -> None:
+        """Make anew what entries are found by."""
+        hash_index.fill(self.connection, self._iter_hashes())
+
+    def _iter_hashes(self) -> Iterator[tuple[bytes, int]]:
+        """The hashes that each entry is found by; of one whose statement was erased, the leaf hash alone."""
+        query = sa.select(entries.c.idx, entries.c.leaf_hash, entries.c.dedup).order_by(entries.c.idx)
+        with self.connection.execute(query.execution_options(yield_per=1000)) as found:
+            for index, *hashes in found:
+                yield from ((bytes(one), index) for one in hashes if one is not None)
+
     def _received_at(self, index: int, below: int) -> str:
         """When this entry was received, or the next one that is there, before index `below`."""
         there = sa.select(entries.c.received).where(entries.c.idx >= index, entries.c.idx < below)
@@ -209,3 +228,9 @@ class LedgerTables:
         query = sa.select(checkpoints.c.size, checkpoints.c.note).order_by(checkpoints.c.size)
         with self.connection.execute(query.execution_options(yield_per=1000)) as found:
             yield from ((row.size, bytes(row.note)) for row in found)
+
+
+def _in_order(keys: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """Keys of entries in index order, those of each entry sorted."""
+    for _, group in groupby(keys, key=itemgetter(0)):
+        yield from sorted(group)

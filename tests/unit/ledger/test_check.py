@@ -1,5 +1,6 @@
 import shutil
 import sqlite3
+from dataclasses import replace
 
 import pytest
 from events import event, pipeline
@@ -54,6 +55,8 @@ def test_a_whole_archive_has_no_problems_and_counts_its_progress(filled):
         ("UPDATE entries SET kind = 'x' WHERE idx = 7", "entry 7: column kind is 'x'"),
         ("UPDATE entries SET received = '2001' WHERE idx = 7", "entry 7: column received is 2001"),
         ("UPDATE entries SET dedup = zeroblob(32) WHERE idx = 7", "entry 7: column dedup"),
+        ("DELETE FROM hash_index WHERE idx = 7", "the index of hashes is not that of the entries"),
+        ("UPDATE hash_index SET idx = 8 WHERE idx = 7", "the index of hashes is not that of the entries"),
         ("UPDATE payloads SET salt = zeroblob(32) WHERE idx = 7", "entry 7: the statement beside the entry is not"),
         (
             "UPDATE payloads SET envelope = CAST(envelope || ' ' AS BLOB) WHERE idx = 7",
@@ -100,3 +103,12 @@ def test_views_are_made_again_from_the_ledger_and_were_equal_or_not(filled):
     assert len(filled.rebuild()) == 2
     assert filled.rebuild() == []
     assert problems(filled) == []
+
+
+def test_rebuilding_makes_the_index_of_hashes_again(filled):
+    [again] = filled.record(event("again"))
+    change(filled, "DELETE FROM hash_index WHERE idx % 3 = 1", "UPDATE hash_index SET key = key + 1 WHERE idx = 6")
+    assert filled.rebuild() == ["the index of hashes: not that of the entries"]
+    assert filled.rebuild() == []
+    assert not any(dict(filled.check()).values())
+    assert filled.record(event("again")) == [replace(again, is_new=False)]
