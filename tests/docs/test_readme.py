@@ -47,7 +47,7 @@ def test_the_example_does_what_the_readme_shows(tmp_path):
             said = done.stdout + re.sub(r"^wherefrom: waiting .*\n", "", done.stderr, flags=re.MULTILINE)
             assert re.fullmatch(as_pattern(printed.rstrip("\n")), said.rstrip("\n")), f"$ {command}\n{said}"
             ran += 1
-    assert ran == 6
+    assert ran == 8
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda path: str(path.relative_to(README.parent)))

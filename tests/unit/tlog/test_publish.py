@@ -251,25 +251,25 @@ def test_many_publishers_at_once_harm_nobody(tmp_path):
 def test_a_bucket_is_published_to_like_a_folder(s3):
     from wherefrom.tlog.target import open_target
 
-    target = open_target("s3://bucket/log")
+    target = open_target("s3://published/log")
     for size in SIZES:
         assert publish(MemorySource(LOGS[size]), target, KEYS).size == size
-    there = {path: s3.cat_file(f"bucket/log/{path}") for path in LOGS[777]}
+    there = {path: s3.cat_file(f"published/log/{path}") for path in LOGS[777]}
     assert there == LOGS[777]
-    assert not s3.exists("bucket/log/tile/0/000.p/1")
-    head = s3.call_s3("head_object", Bucket="bucket", Key="log/tile/0/000")
+    assert not s3.exists("published/log/tile/0/000.p/1")
+    head = s3.call_s3("head_object", Bucket="published", Key="log/tile/0/000")
     assert (head["ContentType"], head["CacheControl"]) == (
         "application/octet-stream",
         "public, max-age=31536000, immutable",
     )
-    head = s3.call_s3("head_object", Bucket="bucket", Key="log/checkpoint")
+    head = s3.call_s3("head_object", Bucket="published", Key="log/checkpoint")
     assert (head["ContentType"], head["CacheControl"]) == ("text/plain; charset=utf-8", "no-cache")
 
 
 def test_a_bucket_refuses_a_checkpoint_over_one_that_changed_meanwhile(s3):
     from wherefrom.tlog.target import open_target
 
-    target = open_target("s3://bucket/race")
+    target = open_target("s3://published/race")
     target.swap("checkpoint", b"one", None)
     with pytest.raises(ConflictError, match="changed meanwhile"):
         target.swap("checkpoint", b"two", None)
@@ -301,7 +301,7 @@ def s3():
             patch.setenv(name, "test")
         patch.setenv("AWS_DEFAULT_REGION", "us-east-1")
         files = s3fs.S3FileSystem()
-        files.mkdir("bucket")
+        files.mkdir("published")  # of a name of its own: what the server holds outlives it in this process
         yield files
     s3fs.S3FileSystem.clear_instance_cache()
     server.stop()
