@@ -19,6 +19,8 @@ from wherefrom.store.backend import WRITER_WAIT_S
 # In KiB, which SQLite takes as a negative number of pages. Commits touch pages all over the index of hashes, more than
 # SQLite's own 2 MB hold. A longer write-ahead log gave nothing but a longer tail, a mapped file nothing measurable.
 CACHE_KIB = 32768
+# A tile of 8 KiB and most statements fit in a page; in SQLite's own 4 KiB they go on in others, each a read of its own.
+PAGE_BYTES = 16384
 
 
 class SqliteBackend:
@@ -53,6 +55,7 @@ class SqliteBackend:
                 connection = _connect(new.resolve().as_uri() + "?mode=rw")
             try:
                 with self._own_errors():
+                    connection.execute(f"PRAGMA page_size={PAGE_BYTES}")
                     connection.execute("PRAGMA journal_mode=WAL")  # outside any transaction, as SQLite wants it
             finally:
                 connection.close()
