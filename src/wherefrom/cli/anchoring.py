@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wherefrom.cli.app import EXIT_FALSE, EXIT_UNCHECKED, find_archive
+from wherefrom.cli.files import read_file
 from wherefrom.cli.ledger import ledger_app
 from wherefrom.cli.output import mark, print_json, say
 from wherefrom.cli.recording import AsJson
-from wherefrom.errors import NotFoundError, UnavailableError
 
 if TYPE_CHECKING:
     from wherefrom.archive import Archive
@@ -103,12 +103,7 @@ def anchors(*, tsa_roots: Roots = None, bitcoin_headers: Headers = None, as_json
 
 def read_roots(paths: list[Path] | None) -> list[bytes]:
     """The PEM files that a user names. Raises NotFoundError, UnavailableError."""
-    try:
-        return [path.read_bytes() for path in paths or []]
-    except FileNotFoundError as error:
-        raise NotFoundError(f"no file {error.filename}") from error
-    except OSError as error:
-        raise UnavailableError(f"cannot read {error.filename}: {error.strerror}") from error
+    return [read_file(path) for path in paths or []]
 
 
 def _round(

@@ -11,16 +11,15 @@ import typer
 from wherefrom.archive import erasing
 from wherefrom.archive.erasing import Outcome
 from wherefrom.cli.app import EXIT_UNCHECKED, app, find_archive
+from wherefrom.cli.files import read_policy
 from wherefrom.cli.findings import exit_by, print_findings
 from wherefrom.cli.keeping import By, Reason
 from wherefrom.cli.ledger import ledger_app
 from wherefrom.cli.output import mark, print_json, say
 from wherefrom.cli.recording import AsJson
-from wherefrom.errors import NotFoundError, UnavailableError
 from wherefrom.ledger import Erased, Period, Shard
 from wherefrom.ledger.shard_file import ShardFile
 from wherefrom.ledger.shard_file import verify_shard as check_shard
-from wherefrom.notes import parse_policy
 from wherefrom.statements import parse_time
 from wherefrom.verify import Outcome as VerdictOutcome
 
@@ -179,7 +178,7 @@ def verify_shard(
     Example: `wherefrom ledger verify-shard 2026.shard --trust trust`
     """
     opened = ShardFile(file)
-    verdict = check_shard(opened, parse_policy(_read(trust)))
+    verdict = check_shard(opened, read_policy(trust))
     proof = opened.prove(prove) if prove is not None and verdict.outcome is VerdictOutcome.TRUE else None
     if as_json:
         found = {"outcome": verdict.outcome, "findings": verdict.findings, "span": verdict.span}
@@ -189,12 +188,3 @@ def verify_shard(
         for node in proof or ():
             typer.echo(node.hex())
     exit_by(verdict.outcome)
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise NotFoundError(f"no file {path}") from error
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror}") from error

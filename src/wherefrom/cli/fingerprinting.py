@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from wherefrom.cli.app import app
+from wherefrom.cli.files import write_whole
 from wherefrom.cli.output import mark, print_json, progress
-from wherefrom.cli.proving import write_whole
 from wherefrom.cli.recording import AsJson
 from wherefrom.cli.records import Leaves
 from wherefrom.cli.sets import Private, SecretFile, cache_of, find_secret, is_remote, kept_trees, parse_size

@@ -12,9 +12,10 @@ import typer
 from wherefrom.archive import keeping_keys
 from wherefrom.archive.keeping_keys import Rotation
 from wherefrom.cli.app import app, find_archive
+from wherefrom.cli.files import read_file
 from wherefrom.cli.output import mark, print_json, say
 from wherefrom.cli.recording import AsJson
-from wherefrom.errors import FormatError, NotFoundError, UnavailableError
+from wherefrom.errors import FormatError
 from wherefrom.ledger import Receipt
 from wherefrom.notes import format_verifier_key, parse_verifier_key
 from wherefrom.signers import read_passphrase
@@ -284,11 +285,6 @@ def _new_passphrase() -> str:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            return file.read((1 << 16) + 1).decode()
-    except FileNotFoundError as error:
-        raise NotFoundError(f"no file {path}") from error
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
+        return read_file(path, most=(1 << 16) + 1).decode()
     except UnicodeDecodeError as error:
         raise FormatError(f"{path} is not UTF-8") from error

@@ -9,10 +9,9 @@ import typer
 
 from wherefrom.cli.app import app, find_archive
 from wherefrom.cli.asking import AsOf
+from wherefrom.cli.files import read_policy, write_whole
 from wherefrom.cli.output import print_json, say
 from wherefrom.cli.recording import AsJson
-from wherefrom.errors import UnavailableError
-from wherefrom.notes import parse_policy
 from wherefrom.verify import Outcome, verify_bundle
 
 
@@ -37,7 +36,7 @@ def bundle(
     for path, content in ((output, data), (report, page.encode())):
         if path is not None:
             write_whole(path, content)
-    verdict = verify_bundle(data, parse_policy(archive.trust_file.read_bytes()))
+    verdict = verify_bundle(data, read_policy(archive.trust_file))
     for finding in verdict.findings:
         if finding.outcome is not Outcome.TRUE:  # witnesses that the trust file asks for did not answer, say
             message = f"by the archive's own trust file {output} does not hold: {finding.claim}: {finding.message}"
@@ -52,14 +51,3 @@ def bundle(
 
 def _relative(path: Path) -> Path:
     return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """All of it or nothing: a file half written would be taken for evidence that is false."""
-    new = path.with_name(f".{path.name}.new")
-    try:
-        new.write_bytes(content)
-        new.replace(path)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise UnavailableError(f"cannot write {path}: {error.strerror}") from error

@@ -12,9 +12,10 @@ from typing import Annotated
 import typer
 
 from wherefrom.cli.app import find_archive
-from wherefrom.cli.findings import exit_by, print_findings
+from wherefrom.cli.files import read_policy
+from wherefrom.cli.findings import exit_by, finish, print_findings
 from wherefrom.cli.ledger import ledger_app
-from wherefrom.cli.output import mark, print_json, progress, say
+from wherefrom.cli.output import print_json, progress, say
 from wherefrom.cli.recording import AsJson
 from wherefrom.errors import (
     FormatError,
@@ -26,13 +27,11 @@ from wherefrom.errors import (
 from wherefrom.notes import (
     ED25519,
     Checkpoint,
-    TrustPolicy,
     open_checkpoint,
     open_note,
     open_trusted,
     parse_checkpoint,
     parse_note,
-    parse_policy,
     parse_verifier_key,
 )
 from wherefrom.tlog.mirror import Mirror, OpenNote
@@ -130,7 +129,8 @@ def fsck(log: Where, *, trust: Trust = None, vkey: Vkey = None, origin: Origin =
             rest = check_log(source, checkpoint, progress=bar)
         found.findings += rest.findings
         found.remarks += rest.remarks
-    _finish(found, f"{log} is whole", f"{log} is not what its checkpoint signs", log, as_json=as_json)
+    fails = f"{log} is not what its checkpoint signs"
+    finish(found, log, holds=f"{log} is whole", fails=fails, facts={"log": log}, as_json=as_json)
 
 
 @ledger_app.command()
@@ -197,7 +197,7 @@ def monitor(
 
     if once and every:
         raise typer.BadParameter("--once and --every exclude each other")
-    policy = _read_policy(trust)
+    policy = read_policy(trust)
     inspector = None if any_entries else LedgerInspector(policy)
     age = timedelta(seconds=_seconds(max_age)) if max_age else None
     watching = Monitor(open_source(log), state, policy, inspector, age)
@@ -256,7 +256,7 @@ def _opener(trust: Path | None, vkey: str | None, origin: str | None) -> OpenNot
     if trust is not None:
         if vkey or origin:
             raise typer.BadParameter("--trust says it all; --vkey and --origin don't go with it")
-        policy = _read_policy(trust)
+        policy = read_policy(trust)
         return lambda note: open_trusted(note, policy).checkpoint
     if vkey is None:
         raise typer.BadParameter("--origin goes with --vkey")
@@ -277,26 +277,3 @@ def _opener(trust: Path | None, vkey: str | None, origin: str | None) -> OpenNot
 
 def _parse(note: bytes) -> Checkpoint:
     return parse_checkpoint(parse_note(note).text)
-
-
-def _read_policy(path: Path) -> TrustPolicy:
-    try:
-        return parse_policy(path.read_bytes())
-    except FileNotFoundError as error:
-        raise NotFoundError(f"no file {path}") from error
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
-
-
-def _finish(found: Findings, holds: str, fails: str, log: str, *, as_json: bool) -> None:
-    if as_json:
-        print_json({"log": log, "outcome": found.outcome, "findings": found.findings, "remarks": found.remarks})
-    else:
-        print_findings(found)
-        if found.outcome is Outcome.TRUE:
-            typer.echo(f"{mark('true', 'good')}: {holds}")
-        elif found.outcome is Outcome.FALSE:
-            typer.echo(f"{mark('false', 'bad')}: {fails}")
-        else:
-            typer.echo(f"{mark('could not check', 'unknown')}: {log}")
-    exit_by(found.outcome)

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from wherefrom.cli.app import EXIT_FALSE, app
+from wherefrom.cli.files import write_whole
 from wherefrom.cli.output import mark, print_json, say
-from wherefrom.cli.proving import write_whole
 from wherefrom.cli.recording import AsJson
 from wherefrom.cli.sets import Private, SecretFile, find_secret, is_readable, open_tree, parse_asked, to_form
 from wherefrom.commitments import RecordsFingerprint, Secret

@@ -10,14 +10,14 @@ import typer
 from wherefrom.anchors import open_headers
 from wherefrom.cli.anchoring import Headers, Roots, read_roots
 from wherefrom.cli.app import app
-from wherefrom.cli.findings import exit_by, print_findings
-from wherefrom.cli.output import mark, print_json, say
-from wherefrom.cli.proving import write_whole
+from wherefrom.cli.files import read_file, read_policy, write_whole
+from wherefrom.cli.findings import finish
+from wherefrom.cli.output import say
 from wherefrom.cli.recording import AsJson
 from wherefrom.commitments import Secret
 from wherefrom.commitments.proof import HEADER
-from wherefrom.errors import NotFoundError, UnavailableError, WherefromError
-from wherefrom.notes import TrustPolicy, parse_policy
+from wherefrom.errors import WherefromError
+from wherefrom.notes import TrustPolicy
 from wherefrom.tlog.split_view import SPLIT_VIEW_TYPE, verify_split_view
 from wherefrom.verify import Finding, Findings, Outcome, ProofVerdict, Verdict, verify_bundle, verify_proof
 
@@ -61,7 +61,7 @@ def verify(
     `wherefrom verify proof --evidence delay.wherefrom --trust trust` ·
     `wherefrom verify model.sig --data model/ --public-key signer.pem`
     """
-    content = _read(file)
+    content = read_file(file)
     kind = _kind_of(content)
     given = {
         "--trust": trust,
@@ -80,7 +80,7 @@ def verify(
             raise typer.BadParameter(f"{file} is {kind}, which {option} does not go with")
     opened = Secret.read(secret) if secret else None
     if kind == _PROOF:
-        named = verify_bundle(_read(evidence), _read_policy(evidence, _EVIDENCE, trust)) if evidence else None
+        named = verify_bundle(read_file(evidence), _read_policy(evidence, _EVIDENCE, trust)) if evidence else None
         _finish_proof(file, verify_proof(content, expected=about, secret=opened, evidence=named), as_json=as_json)
     elif kind == _SIGNATURE:
         _finish_signature(file, content, data or [], public_key, roots, as_json=as_json)
@@ -105,19 +105,7 @@ def _kind_of(content: bytes) -> str:
 
 
 def _finish(file: Path, verdict: Findings, *, holds: str, facts: dict[str, Any], as_json: bool) -> None:
-    """Print a verdict, with what it is that holds or the facts beside the findings, and exit with its status."""
-    if as_json:
-        found = {"outcome": verdict.outcome, "findings": verdict.findings, "remarks": verdict.remarks}
-        print_json(found | facts)
-    else:
-        print_findings(verdict)
-        if verdict.outcome is Outcome.TRUE:
-            typer.echo(f"{mark('true', 'good')}: {holds}")
-        elif verdict.outcome is Outcome.FALSE:
-            typer.echo(f"{mark('false', 'bad')}: {file} does not hold")
-        else:
-            typer.echo(f"{mark('could not check', 'unknown')}: {file}")
-    exit_by(verdict.outcome)
+    finish(verdict, str(file), holds=holds, fails=f"{file} does not hold", facts=facts, as_json=as_json)
 
 
 def _finish_evidence(file: Path, verdict: Verdict, report: Path | None, *, as_json: bool) -> None:
@@ -147,9 +135,9 @@ def _finish_signature(
         raise typer.BadParameter(f"{file} is {_SIGNATURE}: say which file or folder it is of with --data PATH")
     trusted: oms.PublicKey | oms.CertificateRoots | None = None
     if public_key:
-        trusted = oms.PublicKey.from_pem(_read(public_key))
+        trusted = oms.PublicKey.from_pem(read_file(public_key))
     elif roots:
-        trusted = oms.CertificateRoots.from_pem(_read(roots))
+        trusted = oms.CertificateRoots.from_pem(read_file(roots))
     verdict = oms.verify_folder(content, data[0], trusted=trusted, signature=file)
     changes = {"missing": verdict.missing, "added": verdict.added, "changed": verdict.changed}
     _finish(file, verdict, holds=f"{data[0]} is as it was signed", facts=changes, as_json=as_json)
@@ -158,7 +146,7 @@ def _finish_signature(
 def _read_policy(file: Path, kind: str, trust: Path | None) -> TrustPolicy:
     if trust is None:
         raise typer.BadParameter(f"{file} is {kind}: say which ledgers you trust with --trust FILE")
-    return parse_policy(_read(trust))
+    return read_policy(trust)
 
 
 def _finish_proof(file: Path, verdict: ProofVerdict, *, as_json: bool) -> None:
@@ -175,12 +163,3 @@ def _hold(verdict: Verdict, item: str, secret: Secret | None) -> None:
         verify_data(verdict, Path(path), name or None, secret=secret)
     except WherefromError as error:
         verdict.findings.append(Finding(f"{path} is as recorded", Outcome.UNCHECKED, str(error)))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise NotFoundError(f"no file {path}") from error
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror}") from error

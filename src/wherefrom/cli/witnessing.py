@@ -9,16 +9,16 @@ import typer
 
 from wherefrom.archive.cosigning import Cosigning, cosign
 from wherefrom.cli.app import EXIT_UNCHECKED, app, find_archive
+from wherefrom.cli.files import read_policy
 from wherefrom.cli.ledger import ledger_app
 from wherefrom.cli.output import mark, print_json, say
 from wherefrom.cli.recording import AsJson
-from wherefrom.errors import ConflictError, NotFoundError, UnavailableError
+from wherefrom.errors import ConflictError
 from wherefrom.notes import (
     ED25519_COSIGNATURE,
     ML_DSA_44_COSIGNATURE,
     SigningKey,
     format_verifier_key,
-    parse_policy,
     parse_verifier_key,
 )
 
@@ -45,7 +45,7 @@ def cosign_ledger(
 
     Exit status: 0 the policy's quorum is met, 3 it is not. Example: `wherefrom ledger cosign`
     """
-    done = cosign(find_archive(), parse_policy(_read(policy)) if policy else None)
+    done = cosign(find_archive(), read_policy(policy) if policy else None)
     if as_json:
         print_json(_to_json(done))
     else:
@@ -131,7 +131,7 @@ def serve_witness(
     from wherefrom.tlog.witness import Witness
     from wherefrom.tlog.witness_state import WitnessState
 
-    keys = [parse_verifier_key(text) for text in log or []] + [*(parse_policy(_read(logs)).log_keys if logs else ())]
+    keys = [parse_verifier_key(text) for text in log or []] + [*(read_policy(logs).log_keys if logs else ())]
     if not keys:
         raise typer.BadParameter("name at least one log, with --log VKEY or --logs FILE")
     opened = WitnessState.open(state)
@@ -141,12 +141,3 @@ def serve_witness(
         run(make_app(witness), host=host, port=port, announce=typer.echo)
     finally:
         opened.close()
-
-
-def _read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise NotFoundError(f"no file {path}") from error
-    except OSError as error:
-        raise UnavailableError(f"cannot read {path}: {error.strerror}") from error
