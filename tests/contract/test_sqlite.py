@@ -71,8 +71,8 @@ def test_text_where_bytes_belong_is_found_by_the_check(tmp_path):
         connection.exec_driver_sql("UPDATE payloads SET envelope = 'text' WHERE idx = 1")
     with pytest.raises(FormatError, match="has str 'text' where bytes belong"):
         made.read_recorded(str(receipt.index))
-    with pytest.raises(FormatError, match="has str 'text' where bytes belong"):
-        list(made.check())
+    problems = [problem for _, found in made.check() for problem in found]
+    assert any("has str 'text' where bytes belong" in problem for problem in problems)
     made.close()
 
 
