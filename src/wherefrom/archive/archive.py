@@ -42,7 +42,7 @@ from wherefrom.statements import (
     parse_statement,
     parse_time,
 )
-from wherefrom.store import VIEWS, Database, LedgerTables, LineageTables, LineageWriter, StoredEntry
+from wherefrom.store import VIEWS, VIEWS_VERSION, Database, LedgerTables, LineageTables, LineageWriter, StoredEntry
 
 _NAME = re.compile(r"[^\s+]+")
 
@@ -86,6 +86,9 @@ class Archive:
         with self._ledger_tables() as tables:
             self.namespace = tables.read_setting("namespace")
             self.origin = tables.read_setting("origin")
+            views = tables.find_setting("views")
+        if views != VIEWS_VERSION:  # of an older wherefrom, which had others
+            self.rebuild()
 
     # --- opening -----------------------------------------------------------------------------------------------------
 
@@ -125,6 +128,7 @@ class Archive:
             tables = LedgerTables(connection)
             tables.write_setting("namespace", namespace)
             tables.write_setting("origin", origin)
+            tables.write_setting("views", VIEWS_VERSION)
             Ledger(log_key).start(tables)
 
         try:
@@ -364,6 +368,7 @@ class Archive:
                 writer = LineageWriter(connection)
                 writer.clear()
                 lineage.project_all(writer, ledger.iter_statements(tables))
+            tables.change_setting("views", VIEWS_VERSION)
             if not tables.is_index_whole():
                 differences.append("the index of hashes: not that of the entries")
                 tables.fill_index()

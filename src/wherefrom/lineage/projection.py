@@ -7,6 +7,7 @@ is what `rebuild` checks.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
 
 from wherefrom.errors import FormatError
 from wherefrom.statements import (
@@ -25,21 +26,25 @@ from wherefrom.statements import (
 )
 from wherefrom.store import LineageWriter, Named
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 def prepare(views: LineageWriter, statements: Iterable[Statement]) -> None:
     """Look up together what `project` will need for each of these statements; it gives the same without."""
     named: list[Named] = []
     run_ids: set[str] = set()
+    job_names: set[tuple[str, str]] = set()
     for statement in statements:
         if event_kind_of(statement.predicate_type):
             event = event_of(statement)
             run_ids.add(event.run_id)
+            job_names.add((event.job_namespace, event.job_name))
             for datasets, relation in ((event.inputs, "used"), (event.outputs, "was_generated_by")):
                 named += [
                     Named(d.namespace, d.name, primary_digest(d.digests), tuple(d.digests), event.run_id, relation)
                     for d in datasets
                 ]
-    views.look_up(run_ids - {""}, named)
+    views.look_up(run_ids - {""}, named, job_names - {("", "")})
 
 
 def project(views: LineageWriter, index: int, statement: Statement, *, index_of: dict[str, int] | None = None) -> None:
@@ -75,11 +80,13 @@ def project(views: LineageWriter, index: int, statement: Statement, *, index_of:
 
 def _project_event(views: LineageWriter, index: int, statement: Statement) -> None:
     event = event_of(statement)
-    run = None
+    run, job = None, 0
+    if event.job_name:
+        job = views.ensure_job(event.job_namespace, event.job_name, entry=index)
     if event.run_id:
-        job = (event.job_namespace, event.job_name)
         run = views.ensure_run(event.run_id, job, parent=event.parent_run_id, entry=index)
-        views.add_run_event(run, event.event_type, event.time_text, entry=index)
+    at = (event.time - _EPOCH) // timedelta(microseconds=1)
+    views.add_event((run or 0, job, 0), event.event_type, event.time_text, at, 0, entry=index)
     # Content that was seen comes first: beside it, the same name without a digest says nothing new.
     for dataset in sorted(event.inputs, key=lambda dataset: not dataset.digests):
         _project_input(views, index, run, dataset)

@@ -6,11 +6,12 @@ from wherefrom.store.erasing_tables import ErasingTables, scrub
 from wherefrom.store.ledger_tables import LedgerTables, NewEntry, StoredEntry
 from wherefrom.store.lineage_tables import LineageTables
 from wherefrom.store.lineage_writer import LineageWriter, Named
-from wherefrom.store.schema import SCHEMA_VERSION, VIEWS
+from wherefrom.store.schema import SCHEMA_VERSION, VIEWS, VIEWS_VERSION
 
 __all__ = [
     "SCHEMA_VERSION",
     "VIEWS",
+    "VIEWS_VERSION",
     "AttestationTables",
     "Database",
     "ErasingTables",

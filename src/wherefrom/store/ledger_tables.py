@@ -62,14 +62,22 @@ class NewEntry:
 class LedgerTables:
     connection: sa.Connection
 
+    def find_setting(self, key: str) -> str | None:
+        return self.connection.scalar(sa.select(archive.c.value).where(archive.c.key == key))
+
     def read_setting(self, key: str) -> str:
-        value = self.connection.scalar(sa.select(archive.c.value).where(archive.c.key == key))
+        value = self.find_setting(key)
         if value is None:
             raise FormatError(f"the archive has no setting {key!r}")
-        return str(value)
+        return value
 
     def write_setting(self, key: str, value: str) -> None:
         self.connection.execute(archive.insert().values(key=key, value=value))
+
+    def change_setting(self, key: str, value: str) -> None:
+        """Set it, whether it was set before or not."""
+        self.connection.execute(archive.delete().where(archive.c.key == key))
+        self.write_setting(key, value)
 
     def size(self) -> int:
         """How many entries there are."""

@@ -16,15 +16,25 @@ from wherefrom.store.schema import (
     digests,
     edges,
     entities,
+    events,
     gaps,
+    jobs,
     keys,
-    run_events,
     runs,
     sources,
     versions,
 )
 
 _CHUNK = 500
+_RUNS = sa.select(
+    runs.c.id,
+    runs.c.run_id,
+    runs.c.job,
+    jobs.c.namespace.label("job_namespace"),
+    jobs.c.name.label("job_name"),
+    runs.c.parent_run_id,
+    runs.c.entry,
+).join(jobs, jobs.c.id == runs.c.job)
 
 
 @dataclass(frozen=True)
@@ -97,23 +107,24 @@ class LineageTables:
         return self._in(query, c.version, versions_in) if versions_in else self._in(query, c.run, runs_in)
 
     def read_runs(self, ids: Sequence[int]) -> list[Any]:
-        return self._in(runs.select().order_by(runs.c.id), runs.c.id, ids)
+        """Rows (id, run_id, job, job_namespace, job_name, parent_run_id, entry), by id."""
+        return self._in(_RUNS.order_by(runs.c.id), runs.c.id, ids)
 
     def iter_runs(self, *, as_of: int) -> Iterator[Any]:
-        """Every run, the newest first."""
-        query = runs.select().where(runs.c.entry < as_of).order_by(runs.c.id.desc())
+        """Every run, the newest first; rows as `read_runs` gives them."""
+        query = _RUNS.where(runs.c.entry < as_of).order_by(runs.c.id.desc())
         with self.connection.execute(query.execution_options(yield_per=100)) as found:
             yield from found
 
     def find_runs(self, prefix: str, *, as_of: int) -> list[Any]:
-        """Runs whose id begins so; at most ten."""
-        found = runs.select().where(_begins_with(runs.c.run_id, prefix), runs.c.entry < as_of)
+        """Runs whose id begins so; at most ten. Rows as `read_runs` gives them."""
+        found = _RUNS.where(_begins_with(runs.c.run_id, prefix), runs.c.entry < as_of)
         return list(self.connection.execute(found.order_by(runs.c.id).limit(10)))
 
     def read_run_events(self, ids: Sequence[int], *, as_of: int) -> list[Any]:
         """Rows (entry, run, event_type, event_time), in entry order."""
-        query = run_events.select().where(run_events.c.entry < as_of).order_by(run_events.c.entry)
-        return self._in(query, run_events.c.run, ids)
+        query = sa.select(events.c.entry, events.c.run, events.c.event_type, events.c.event_time)
+        return self._in(query.where(events.c.entry < as_of).order_by(events.c.entry), events.c.run, ids)
 
     def read_gaps(self, run_ids: Sequence[str], *, as_of: int) -> list[Any]:
         """Rows (entry, run_id), in entry order."""

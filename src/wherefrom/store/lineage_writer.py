@@ -22,9 +22,10 @@ from wherefrom.store.schema import (
     edges,
     entities,
     erasures,
+    events,
     gaps,
+    jobs,
     keys,
-    run_events,
     runs,
     sources,
     versions,
@@ -49,6 +50,7 @@ _USED = (
 )
 _COLUMNS = {table: tuple(table.columns.keys()) for table in VIEWS}
 _GREATEST_ID = {table: sa.select(sa.func.max(table.c.id)) for table in VIEWS if "id" in table.columns}
+Owner = tuple[int, int, int]  # of an event: its run, its job, and the data set of a DatasetEvent; 0 for none
 _Rank = tuple[int, int, int, str]  # last edge, first mention, id, digest: the greatest is an entity's newest version
 
 
@@ -94,6 +96,7 @@ class LineageWriter:
         self._grown: dict[int, _Version] = {}  # whose sizes were said after the row was written
         self._digests: set[tuple[int, str]] = set()
         self._asked: set[tuple[sa.Table, tuple[Any, ...]]] = set()  # keys that need not be asked for again
+        self._jobs: dict[tuple[str, str], int] = {}
         self._runs: dict[str, int] = {}
         self._edges: set[tuple[int, int, str]] = set()
         self._no_edges: set[tuple[int, int, str]] = set()
@@ -102,9 +105,12 @@ class LineageWriter:
         self._newest: dict[int, _Rank | None] = {}
         self._since: dict[int, list[_Rank]] = {}  # what may be newer than that, by entity
 
-    def look_up(self, run_ids: Collection[str], named: Collection[Named]) -> None:
+    def look_up(
+        self, run_ids: Collection[str], named: Collection[Named], job_names: Collection[tuple[str, str]] = ()
+    ) -> None:
         """Ask at once for what many statements will need."""
         self._find_runs(set(run_ids) - self._runs.keys())
+        self._find_jobs(set(job_names) - self._jobs.keys())
         self._find_entities({(one.namespace, one.name) for one in named} - self._entities.keys())
         keys = {(e, one.digest) for one in named if (e := self._entities.get((one.namespace, one.name))) is not None}
         self._find_versions(keys - self._versions.keys())
@@ -156,12 +162,19 @@ class LineageWriter:
             self._digests.add(key)
             self._add(digests, version=version, algorithm=algorithm, hex=text, entry=entry)
 
-    def ensure_run(self, run_id: str, job: tuple[str, str], *, parent: str | None, entry: int) -> int:
+    def ensure_job(self, namespace: str, name: str, *, entry: int) -> int:
+        key = (namespace, name)
+        if key not in self._jobs and (jobs, key) not in self._asked:
+            self._find_jobs({key})
+        if key not in self._jobs:
+            self._jobs[key] = self._insert(jobs, namespace=namespace, name=name, entry=entry)
+        return self._jobs[key]
+
+    def ensure_run(self, run_id: str, job: int, *, parent: str | None, entry: int) -> int:
         if run_id not in self._runs and (runs, (run_id,)) not in self._asked:
             self._find_runs({run_id})
         if run_id not in self._runs:
-            values = {"job_namespace": job[0], "job_name": job[1], "parent_run_id": parent, "entry": entry}
-            self._runs[run_id] = self._insert(runs, run_id=run_id, **values)
+            self._runs[run_id] = self._insert(runs, run_id=run_id, job=job, parent_run_id=parent, entry=entry)
         return self._runs[run_id]
 
     def ensure_edge(self, run: int, version: int, relation: str, how: str, *, entry: int) -> None:
@@ -181,8 +194,11 @@ class LineageWriter:
         if relation == "used":
             self._uses.add((run, of.entity))
 
-    def add_run_event(self, run: int, event_type: str, event_time: str, *, entry: int) -> None:
-        self._add(run_events, run=run, event_type=event_type, event_time=event_time, entry=entry)
+    def add_event(self, owner: Owner, event_type: str, event_time: str, at: int, shape: int, *, entry: int) -> None:
+        """`at`: microseconds since 1970; `shape`: from `ensure_shape`, or 0."""
+        run, job, dataset = owner
+        what = {"event_type": event_type, "event_time": event_time, "at": at, "shape": shape}
+        self._add(events, run=run, job=job, dataset=dataset, entry=entry, **what)
 
     def add_gap(self, run_id: str, *, entry: int) -> None:
         self._add(gaps, run_id=run_id, entry=entry)
@@ -260,6 +276,11 @@ class LineageWriter:
         self._asked.update((runs, key) for key in keys)
         for row in find_rows(self._connection, runs, ("run_id",), keys):
             self._runs[row[1]] = row[0]
+
+    def _find_jobs(self, keys: set[tuple[str, str]]) -> None:
+        self._asked.update((jobs, key) for key in keys)
+        for number, namespace, name, _ in find_rows(self._connection, jobs, ("namespace", "name"), keys):
+            self._jobs[namespace, name] = number
 
     def _find_entities(self, keys: set[tuple[str, str]]) -> None:
         self._asked.update((entities, key) for key in keys)

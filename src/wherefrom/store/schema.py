@@ -37,7 +37,7 @@ class Bytes(sa.TypeDecorator[bytes]):
 
 
 # Set by the newest file in migrations/versions; a test holds the two together.
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 archive = sa.Table(
     "archive",
@@ -139,23 +139,97 @@ digests = sa.Table(
     sa.Column("entry", NUMBER, nullable=False),
     sa.Index("digests_by_hex", "hex"),
 )
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("namespace", TEXT, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
+    sa.Column("entry", NUMBER, nullable=False),
+    sa.Index("jobs_by_name", "name", postgresql_using="hash"),
+)
 runs = sa.Table(
     "runs",
     metadata,
     sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
     sa.Column("run_id", TEXT, nullable=False, unique=True),
-    sa.Column("job_namespace", TEXT, nullable=False),
-    sa.Column("job_name", TEXT, nullable=False),
+    sa.Column("job", NUMBER, nullable=False),
     sa.Column("parent_run_id", TEXT),
     sa.Column("entry", NUMBER, nullable=False),
 )
-run_events = sa.Table(
-    "run_events",
+# Every OpenLineage event, of a run or not. Which shape it has is what it says about lineage: docs/spec/lineage.md.
+events = sa.Table(
+    "events",
     metadata,
     sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
-    sa.Column("run", NUMBER, nullable=False, index=True),
+    sa.Column("run", NUMBER, nullable=False, index=True),  # 0 for an event of no run
+    sa.Column("job", NUMBER, nullable=False),  # 0 for a DatasetEvent
+    sa.Column(
+        "dataset", NUMBER, nullable=False
+    ),  # the entity that a DatasetEvent is about, by its canonical name; or 0
     sa.Column("event_type", TEXT, nullable=False),
     sa.Column("event_time", TEXT, nullable=False),
+    sa.Column("at", NUMBER, nullable=False),  # the same, in microseconds since 1970
+    sa.Column("shape", NUMBER, nullable=False),  # 0 when it says nothing about lineage
+)
+# What an event says about lineage, without when and in which run: most events of a job say the same.
+shapes = sa.Table(
+    "shapes",
+    metadata,
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("digest", Bytes, nullable=False, unique=True),  # SHA-256 of the body
+    sa.Column("body", TEXT, nullable=False),
+    sa.Column("entry", NUMBER, nullable=False),
+)
+# That two names are of one data set: because of how they are spelled, or because an event says so.
+aliases = sa.Table(
+    "aliases",
+    metadata,
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("entity", NUMBER, nullable=False, index=True),
+    sa.Column("canonical", NUMBER, nullable=False, index=True),
+    sa.Column("reason", TEXT, nullable=False),
+    sa.Column("entry", NUMBER, nullable=False),
+    sa.Column("retracted", NUMBER),
+)
+# A version as another system calls it (a Delta version, an Iceberg snapshot), and the runs that used or generated it.
+named_versions = sa.Table(
+    "named_versions",
+    metadata,
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("entity", NUMBER, nullable=False),
+    sa.Column("version", TEXT, nullable=False),
+    sa.Column("entry", NUMBER, nullable=False),
+    sa.Index("named_versions_by_entity", "entity"),
+)
+named_version_edges = sa.Table(
+    "named_version_edges",
+    metadata,
+    sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("run", NUMBER, nullable=False, index=True),
+    sa.Column("version", NUMBER, nullable=False, index=True),
+    sa.Column("relation", TEXT, nullable=False),
+    sa.Column("entry", NUMBER, nullable=False),
+    sa.Column("retracted", NUMBER),
+)
+# That a data set or a job is no more: its history stays.
+deletions = sa.Table(
+    "deletions",
+    metadata,
+    sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("dataset", NUMBER, nullable=False),  # an entity by its canonical name, or 0
+    sa.Column("job", NUMBER, nullable=False),  # or 0
+    sa.Column("at", NUMBER, nullable=False),  # microseconds since 1970
+    sa.Column("retracted", NUMBER),
+)
+# Where an event that was taken breaks OpenLineage's specification.
+marks = sa.Table(
+    "marks",
+    metadata,
+    sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("position", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("path", TEXT, nullable=False),
+    sa.Column("message", TEXT, nullable=False),
 )
 edges = sa.Table(
     "edges",
@@ -204,6 +278,35 @@ erasures = sa.Table(
     sa.Column("kind", TEXT, nullable=False, index=True),  # "redaction", "hold", …
     sa.Column("target", NUMBER, index=True),  # the entry that a redaction or a release names
 )
+# Where the statements lie that say who may do what: what they add up to, `statements.AccessBook` reads from them.
+access = sa.Table(
+    "access",
+    metadata,
+    sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
+    sa.Column("kind", TEXT, nullable=False),  # "grant", "token", "denial", …
+)
 
 # In the order in which they can be filled; emptied in reverse.
-VIEWS = (entities, versions, digests, runs, run_events, edges, gaps, sources, keys, corrections, erasures)
+VIEWS = (
+    entities,
+    versions,
+    digests,
+    jobs,
+    runs,
+    events,
+    shapes,
+    aliases,
+    named_versions,
+    named_version_edges,
+    deletions,
+    marks,
+    edges,
+    gaps,
+    sources,
+    keys,
+    corrections,
+    erasures,
+    access,
+)
+# What the views hold for a ledger: an archive that has another number makes them again when it is opened.
+VIEWS_VERSION = "2"

@@ -99,7 +99,7 @@ def test_the_newest_statements_removed_with_their_checkpoint_are_found(filled):
 
 def test_views_are_made_again_from_the_ledger_and_were_equal_or_not(filled):
     assert filled.rebuild() == []
-    change(filled, "UPDATE versions SET digest = 'sha256:0' WHERE id = 1", "DELETE FROM run_events WHERE entry = 5")
+    change(filled, "UPDATE versions SET digest = 'sha256:0' WHERE id = 1", "DELETE FROM events WHERE entry = 5")
     assert len(filled.rebuild()) == 2
     assert filled.rebuild() == []
     assert problems(filled) == []
