@@ -9,11 +9,15 @@
     ├── FormatError              bytes don't have the form they claim
     ├── NotFoundError            asked for something that is not there
     ├── UnavailableError         could not be checked or done now: mend the cause, then retry
-    └── ConflictError            somebody was first: reread, then retry
+    ├── ConflictError            somebody was first: reread, then retry
+    ├── Unauthenticated          a server does not know who asks: HTTP 401
+    └── Denied                   it knows, and they may not: HTTP 403
 
 True, false and "could not tell" stay three outcomes: a function that verifies returns normally, raises
 `VerificationError`, or raises one of the others.
 """
+
+from typing import ClassVar
 
 
 class WherefromError(Exception):
@@ -58,3 +62,19 @@ class UnavailableError(WherefromError):
 
 class ConflictError(WherefromError):
     """Somebody else changed the same thing first."""
+
+
+class Unauthenticated(WherefromError):  # noqa: N818 - says what the caller is, as `Denied` does; neither is a fault
+    """A server does not know who asks: no token or session, or one that is wrong, expired or revoked."""
+
+    status: ClassVar = 401
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.headers = {"WWW-Authenticate": 'Bearer realm="wherefrom"'}
+
+
+class Denied(WherefromError):  # noqa: N818
+    """A server knows who asks, and they may not do it."""
+
+    status: ClassVar = 403

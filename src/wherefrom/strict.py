@@ -2,6 +2,9 @@
 
 What the standard parser lets through and we don't: duplicate keys, NaN and infinities, text that is not UTF-8, lone
 surrogates, and nesting deeper than `MAX_DEPTH`.
+
+Where `orjson` is installed, it reads what it can be shown to read as the standard library does; everything else, and
+whatever is wrong, is read by the standard library. Nothing but time depends on it: tests/property/test_json_roads.py.
 """
 
 from __future__ import annotations
@@ -12,9 +15,15 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from json.encoder import encode_basestring
 from typing import Any, NoReturn
 
 from wherefrom.errors import FormatError
+
+try:
+    import orjson
+except ImportError:  # the offline verifier needs nothing but one library for signatures
+    orjson = None  # type: ignore[assignment]
 
 MAX_DEPTH = 64
 
@@ -70,14 +79,56 @@ def parse_json(data: bytes, *, what: str = "document", depth: int = 0) -> Any:
     Args:
         depth: how deep the document lies in another one that it will be part of, which counts for its nesting.
     """
+    levels = MAX_DEPTH - depth
+    if orjson is not None:
+        with contextlib.suppress(_Doubtful, ValueError):
+            return _parse_with_orjson(data, levels)
     with contextlib.suppress(_Doubtful, ValueError, RecursionError):  # read again below, to say what is wrong and where
         value = _QUICK.decode(data.decode("utf-8"))
-        levels = MAX_DEPTH - depth
         # Few brackets can't be nested deep; most documents have few.
         is_flat = data.count(b"{") + data.count(b"[") <= levels or is_shallow(value, levels)
         if is_flat and not _SURROGATE.search(data):
             return value
     return _parse_and_name_errors(data, what=what, depth=depth)
+
+
+# What orjson reads otherwise: integers beyond 64 bits, as floats. Each has 19 digits in a row, or more.
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS = b"0" * 19
+# Written with indents, a document of so many bytes grows to a few MB at the very most.
+_SMALL = 32768
+
+
+def _parse_with_orjson(data: bytes, levels: int) -> Any:
+    """The value, if all that is strict about it can be told cheaply. Raises _Doubtful or ValueError.
+
+    orjson refuses what is not UTF-8, lone surrogates, NaN and numbers that are infinite as doubles. Of a key that is
+    there twice it keeps the last, so that there are fewer texts in the value than in the bytes.
+    """
+    value = orjson.loads(data)
+    is_small = len(data) <= _SMALL
+    try:
+        written = orjson.dumps(value, option=orjson.OPT_INDENT_2 if is_small else None)
+    except TypeError as error:  # nested deeper than it writes
+        raise _Doubtful from error
+    is_deep = _is_indented(written, levels + 1) if is_small else not is_shallow(value, levels)
+    if is_deep or _count_texts(written) != _count_texts(data) or _MANY_DIGITS in data.translate(_DIGITS_ALIKE):
+        raise _Doubtful
+    return value
+
+
+def _count_texts(data: bytes) -> int:
+    """Twice the number of texts, keys among them, in a JSON document: the quotation marks that begin and end them."""
+    if b"\\" not in data:
+        return data.count(b'"')
+    # Escapes are read from the left: without the escaped backslashes, each one that is left escapes what follows it.
+    data = data.replace(b"\\\\", b"")
+    return data.count(b'"') - data.count(b'\\"')
+
+
+def _is_indented(written: bytes, levels: int) -> bool:
+    """Whether something in a document, as OPT_INDENT_2 writes it, lies so many levels below its outermost value."""
+    return b"\n" + b"  " * levels in written  # within texts, line ends are escaped
 
 
 _CONTAINERS = (dict, list, tuple)
@@ -86,6 +137,11 @@ _PLAIN = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=Fa
 
 def is_shallow(value: Any, levels: int) -> bool:
     """Whether no list or object lies `levels` or more levels below the value, itself at level 0."""
+    if orjson is not None:
+        with contextlib.suppress(TypeError):  # what it can't write, perhaps because it is nested too deep
+            is_small = levels > 0 and len(orjson.dumps(value)) <= _SMALL
+            if is_small and not _is_indented(orjson.dumps(value, option=orjson.OPT_INDENT_2), levels):
+                return True
     row = [value] if isinstance(value, _CONTAINERS) else []
     while row and levels:
         levels -= 1
@@ -142,6 +198,11 @@ def format_plain(value: Any) -> bytes:
     return _PLAIN.encode(value).encode()
 
 
+def format_text(text: str) -> bytes:
+    """Encode one text as `format_plain` does, some times faster. Raises TypeError for what is no text."""
+    return encode_basestring(text).encode()
+
+
 def verify_canonical(data: bytes, value: Any, *, what: str) -> None:
     """Raise FormatError unless `data` is the one canonical encoding of `value`, which `format_plain` can encode."""
     plain = format_plain(value)
@@ -152,7 +213,7 @@ def verify_canonical(data: bytes, value: Any, *, what: str) -> None:
         raise FormatError(f"{what}: byte {differs} is not as canonical JSON (RFC 8785) has it")
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True, eq=False)  # not frozen: one is made for each object of a document, and freezing costs most of it
 class Fields:
     """A JSON object whose members are taken out by name and kind; whatever is wrong is named by its JSON path."""
 

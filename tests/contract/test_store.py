@@ -21,6 +21,7 @@ from wherefrom.store.schema import (
     checkpoints,
     entities,
     entries,
+    jobs,
     keys,
     metadata,
     runs,
@@ -235,8 +236,9 @@ def test_numbers_have_64_bits(database):
 
 def test_a_prefix_finds_what_begins_with_it_in_either_case(database):
     ids = ["00ff", "00fg", "a0", "a0ff", "a0f%", "a1"]
-    rows = [(number, text, "", "", None, 0) for number, text in enumerate(ids)]
+    rows = [(number, text, 1, None, 0) for number, text in enumerate(ids)]
     with database.writing() as connection:
+        bulk_insert(connection, jobs, [(1, "namespace", "job", 0)])
         bulk_insert(connection, runs, rows)
     with database.reading() as connection:
         views = LineageTables(connection)

@@ -13,6 +13,8 @@ import seeds
 from target import KIB, target, text, written
 
 from wherefrom.errors import ConsistencyError, FormatError, InclusionError, SignatureError, UnavailableError
+from wherefrom.lineage.shape import format_shape, parse_shape, ports
+from wherefrom.lineage.shaping import shape_of
 from wherefrom.merkle import (
     EMPTY_ROOT,
     HASH_SIZE,
@@ -41,11 +43,14 @@ from wherefrom.notes import (
 )
 from wherefrom.statements import (
     check_statement,
+    event_of,
     format_entry,
     format_envelope,
     format_statement,
+    parse_checked,
     parse_entry,
     parse_envelope,
+    parse_event_statement,
     parse_json,
     parse_statement,
 )
@@ -57,6 +62,26 @@ from wherefrom.strict import format_plain
 @target(parse_json, seeds.json_documents, most=64 * KIB, cost=4)
 def strict_json(data: bytes, value: Any) -> None:
     assert parse_json(format_plain(value)) == value
+
+
+# --- events -----------------------------------------------------------------------------------------------------------
+
+
+@target(parse_event_statement, seeds.openlineage_events, most=64 * KIB, cost=4)
+def openlineage_event(data: bytes, value: Any) -> None:
+    """Whatever it says: kept as it came, read the same way by the next reader, and every problem is in it."""
+    assert value.predicate_bytes == data
+    again = parse_checked(format_statement(value))
+    assert again == value
+    assert event_of(again) == event_of(value)
+    numbers: dict[tuple[str, str], int] = {}
+
+    def number_of(namespace: str, name: str) -> int:
+        return numbers.setdefault((namespace, name), len(numbers) + 1)
+
+    shape = shape_of(event_of(value), number_of, number_of)
+    assert parse_shape(format_shape(shape)) == shape
+    assert {n for n, _ in shape.inputs} <= {n for port in ports(shape) for n, _ in port.sources}
 
 
 # --- notes ------------------------------------------------------------------------------------------------------------

@@ -187,3 +187,13 @@ def record_proofs() -> list[bytes]:
 def json_documents() -> list[bytes]:
     names = sorted((VECTORS / "openlineage/examples").glob("*.json"))
     return [path.read_bytes() for path in names] + [b'{"a":[1,-0.5e3,null,true,"\\u00e9"]}', b"[" * 100 + b"]" * 100]
+
+
+def openlineage_events() -> list[bytes]:
+    lines = [
+        line
+        for path in sorted((VECTORS / "openlineage/examples").glob("*.jsonl"))
+        for line in path.read_bytes().split(b"\n")
+    ]
+    shapes = [json.dumps(case["event"]).encode() for case in read("lineage/shapes.json")["cases"]]
+    return [path.read_bytes() for path in sorted((VECTORS / "openlineage/examples").glob("*.json"))] + lines + shapes

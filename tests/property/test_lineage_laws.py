@@ -1,14 +1,25 @@
 """Laws of the views: how statements are batched doesn't matter, and two programs draw the same graph."""
 
+import itertools
+import json
 import tempfile
 from pathlib import Path
 
-from events import dataset, event
+from events import FACET, dataset, event, run_id
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from wherefrom.archive import Archive
-from wherefrom.statements import make_correction_statement, primary_digest
+from wherefrom.lineage.shape import SAYS_NOTHING, merge, ports
+from wherefrom.lineage.shaping import shape_of
+from wherefrom.statements import (
+    canonical_name,
+    event_of,
+    make_correction_statement,
+    make_deletion_statement,
+    parse_event_statement,
+    primary_digest,
+)
 from wherefrom.store import VIEWS, LineageTables
 from wherefrom.verify import TracedEdge, read_graph, retrace
 
@@ -20,6 +31,73 @@ datasets = st.lists(
 kinds = st.sampled_from(["START", "RUNNING", "COMPLETE", "FAIL"])
 events = st.builds(event, st.sampled_from(["r1", "r2", "r3", "r4"]), datasets, datasets, kind=kinds)
 histories = st.lists(st.one_of(events, st.integers(0, 30)), min_size=1, max_size=12)
+
+
+named = st.builds(
+    lambda place, name: {"namespace": place, "name": name},
+    st.sampled_from(["s3://b", "s3a://b", "n"]),
+    st.sampled_from(["t", "/t/", "t/dt=1", "u"]),
+)
+inputs_of = st.lists(
+    st.builds(
+        lambda one, kind, field: {**one, "type": kind, **({"field": field} if field else {})},
+        named,
+        st.sampled_from(["DATASET", "DATASET", "JOB", "?"]),
+        st.sampled_from(["x", ""]),
+    ),
+    max_size=2,
+)
+facets = st.fixed_dictionaries(
+    {},
+    optional={
+        "columnLineage": st.builds(
+            lambda sources: {**FACET, "fields": {"x": {"inputFields": [{**one, "field": "y"} for one in sources]}}},
+            st.lists(named, max_size=2),
+        ),
+        "symlinks": st.builds(lambda one: {**FACET, "identifiers": [{**one, "type": "T"}]}, named),
+        "version": st.sampled_from(["1", "2", 3]).map(lambda version: {**FACET, "datasetVersion": version}),
+        "lifecycleStateChange": st.just({**FACET, "lifecycleStateChange": "DROP"}),
+        "lineage": st.builds(lambda sources: {**FACET, "inputs": sources}, inputs_of),
+    },
+)
+foreign_datasets = st.lists(
+    st.builds(lambda one, held: {**one, "facets": held}, named, facets) | st.just(7), max_size=2
+)
+
+
+def foreign(job, run, kind, inputs, outputs, entries, time):
+    """An event as somebody else sends it, of a run, a job or a data set."""
+    said = {**FACET, "entries": [{**target, "inputs": sources} for target, sources in entries]}
+    facets = {"lineage": said} if entries else {}
+    made = {"eventTime": time, "producer": FACET["_producer"], "inputs": inputs, "outputs": outputs}
+    made["job"] = {"namespace": "n", "name": job, "facets": facets}
+    if run:
+        made |= {"eventType": kind, "run": {"runId": run_id(run)}}
+    elif outputs and kind == "START" and isinstance(outputs[0], dict):
+        made = {"eventTime": time, "dataset": outputs[0]}
+    return parse_event_statement(json.dumps(made).encode())
+
+
+targets = st.builds(lambda one, kind: {**one, "type": kind}, named, st.sampled_from(["DATASET", "JOB"]))
+times = st.sampled_from(["2026-11-21T08:00:00Z", "2026-11-21T08:00:01", "2026-11-21T08:00:02Z", "then"])
+foreign_events = st.builds(
+    foreign,
+    st.sampled_from(["j", "k"]),
+    st.sampled_from(["r1", "r2", ""]),
+    st.sampled_from(["START", "COMPLETE", "FAIL", "DONE"]),
+    foreign_datasets,
+    foreign_datasets,
+    st.lists(st.tuples(targets, inputs_of), max_size=2),
+    times,
+)
+deletions = st.builds(
+    lambda one, kind: make_deletion_statement(kind, **one, at="2026-11-21T08:00:00Z", reason="gone"),
+    named,
+    st.sampled_from(["dataset", "job"]),
+)
+foreign_histories = st.lists(
+    st.one_of(foreign_events, foreign_events, deletions, st.integers(0, 30)), min_size=1, max_size=10
+)
 
 
 def record(folder, history, *, size):
@@ -63,6 +141,36 @@ def test_one_transaction_or_many_give_the_same_views_and_so_does_a_rebuild(histo
         assert views(singly) == views(together)
         assert singly.rebuild() == []
         assert together.rebuild() == []
+
+
+@settings(few, max_examples=20)
+@given(foreign_histories)
+def test_so_do_events_of_others_deletions_and_what_takes_them_back(history):
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as many:
+        singly, together = record(one, history, size=1), record(many, history, size=100)
+        assert views(singly) == views(together)
+        assert singly.rebuild() == []
+        assert together.rebuild() == []
+
+
+@given(st.lists(foreign_events, min_size=2, max_size=4))
+def test_events_of_a_run_say_the_same_together_in_any_order(history):
+    numbers = {}
+
+    def number_of(*name):
+        found = canonical_name(*name)
+        return numbers.setdefault((found.namespace, found.name), len(numbers) + 1)
+
+    shapes = [shape_of(event_of(statement), number_of, number_of) for statement in history]
+    sums = set()
+    for order in itertools.permutations(shapes):
+        total = SAYS_NOTHING
+        for shape in order:
+            total = merge(total, shape)
+        sums.add(total)
+    assert len(sums) == 1
+    [total] = sums
+    assert {n for n, _ in total.inputs} <= {n for port in ports(total) for n, _ in port.sources}
 
 
 @few

@@ -254,7 +254,7 @@ class Archive:
     def read_recorded(self, text: str) -> Recorded:
         """The statement that a user means: an index, or at least six digits of a statement id. Raises NotFoundError."""
         with self._ledger_tables() as tables:
-            if text.isdecimal() and len(text) < 16:
+            if text.isdecimal() and len(text) < 16 and (len(text) < 6 or int(text) < tables.size()):
                 retired = ledger.read_orders(tables, kind="retirement")
                 if retired.retirement_of(int(text)):
                     raise NotFoundError(ledger.say_gone(retired, int(text)))

@@ -105,25 +105,33 @@ class GroupCommit(Generic[Item, Result]):
         try:
             results = self._commit([ticket.item for ticket in group])
         except UnavailableError as error:  # the database is: for each of them alike, and asking again would take long
-            for ticket in group:
-                self._answer(ticket, error=copy.copy(error) if len(group) > 1 else error)
+            self._answer(group, errors=[copy.copy(error) if len(group) > 1 else error for _ in group])
         except Exception as error:  # noqa: BLE001 - whatever it is, it is raised again where it belongs
             if len(group) == 1:
-                self._answer(group[0], error=error)
+                self._answer(group, errors=[error])
             else:
                 for ticket in group:
                     self._serve([ticket])
         else:
-            for ticket, result in zip(group, results, strict=True):
-                self._answer(ticket, result=result)
+            self._answer(group, results)
 
     def _answer(
-        self, ticket: _Ticket[Item, Result], *, result: Result | None = None, error: Exception | None = None
+        self,
+        group: Sequence[_Ticket[Item, Result]],
+        results: Sequence[Result] = (),
+        *,
+        errors: Sequence[Exception] = (),
     ) -> None:
-        ticket.result, ticket.error, ticket.is_done = result, error, True
+        for ticket, answer in zip(group, errors or results, strict=True):
+            if errors:
+                ticket.error = cast("Exception", answer)
+            else:
+                ticket.result = cast("Result", answer)
+            ticket.is_done = True
         with self._lock:
-            self._waiting = [other for other in self._waiting if other is not ticket]
-        ticket.called.set()
+            self._waiting = [other for other in self._waiting if not other.is_done]
+        for ticket in group:
+            ticket.called.set()
 
 
 _groups: weakref.WeakSet[GroupCommit[Any, Any]] = weakref.WeakSet()

@@ -6,6 +6,7 @@ the same time share a transaction (`GroupCommit`); processes take turns by the d
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -100,6 +101,7 @@ class Recorder:
         self.clock = clock
         self._group: GroupCommit[_Call, list[Receipt]] = GroupCommit(self._commit)
         self._known: KnownKeys | None = None
+        self._counted: tuple[KnownKeys, Sequence[Signer], tuple[str, ...]] | None = None
         self._keys: dict[str, tuple[tuple[int, ...], Signer]] = {}
 
     def read_keys(self, name: str) -> tuple[Signer, ...]:
@@ -110,7 +112,7 @@ class Recorder:
     def read_key(self, name: str) -> Signer:
         """A secret key of the archive, read again when its file is another one. Raises as `ArchiveFolder.read_key`."""
         try:
-            found = (self.folder.path / "keys" / name).stat()
+            found = os.stat(f"{self.folder.path}/keys/{name}")  # noqa: PTH116 - pathlib takes longer than the system
         except OSError:
             return self.folder.read_key(name)  # which says what is wrong
         mark = (found.st_ino, found.st_size, found.st_mtime_ns)
@@ -124,8 +126,7 @@ class Recorder:
         envelopes = [sign_envelope(format_statement(statement), signers) for statement in statements]
 
         def submit(known: KnownKeys) -> list[Submission]:
-            # The same keys signed all of them just now: what holds for the first holds for each.
-            key_ids = known.verify(envelopes[0]) if envelopes else ()
+            key_ids = self._count(known, keys, envelopes[0]) if envelopes else ()
             return [
                 _submission(envelope, key_ids, statement)
                 for envelope, statement in zip(envelopes, statements, strict=True)
@@ -138,6 +139,13 @@ class Recorder:
         return self._record(
             envelopes, lambda known: [_submission(envelope, known.verify(envelope)) for envelope in envelopes]
         )
+
+    def _count(self, known: KnownKeys, keys: Sequence[Signer], first: Envelope) -> tuple[str, ...]:
+        """Labels of keys that sign here: what holds for their first signature holds for each, until keys change."""
+        counted = self._counted
+        if counted is None or counted[0] is not known or counted[1] != keys:
+            counted = self._counted = (known, keys, known.verify(first))
+        return counted[2]
 
     def _record(
         self, envelopes: Sequence[Envelope], submit: Callable[[KnownKeys], Sequence[Submission]]
@@ -169,7 +177,8 @@ class Recorder:
             log = Ledger(signer, self.clock, tuple(beside))
             tables = LedgerTables(connection)
             # The head that the folder remembers is the newest checkpoint, as a rule: the tree's growth verifies it.
-            if self.folder.read_head() != tables.read_checkpoint():
+            edge = tables.read_edge()
+            if self.folder.read_head() != edge.note:
                 self.verify_not_rolled_back(tables, log.verifier_key)
             known = KnownKeys.read(connection, log.verifier_key, calls[0].known)
             calls = [call.verified_by(known) for call in calls]
@@ -177,10 +186,9 @@ class Recorder:
             if any(submission.statement.predicate_type == KEY for submission in submissions):
                 there = tables.find_duplicates([submission.dedup for submission in submissions])
                 known.check([s for s in submissions if s.dedup not in there], received=self.clock())
-            receipts = log.append(tables, submissions)
+            receipts, note = log.append(tables, submissions, edge=edge)
             new = {r.index: s for r, s in zip(receipts, submissions, strict=True) if r.is_new}
             _project(connection, new)
-            note = tables.read_checkpoint()
         self.folder.write_head(note)
         return _by_call(calls, receipts)
 

@@ -24,7 +24,7 @@ from wherefrom.merkle import (
 )
 from wherefrom.notes import Checkpoint, Signer, VerifierKey, open_checkpoint, sign_checkpoint
 from wherefrom.statements import SALT_SIZE, Statement, format_entry, format_time, make_entry, parse_time
-from wherefrom.store import LedgerTables, NewEntry
+from wherefrom.store import Edge, LedgerTables, NewEntry
 
 # A clock that steps back by less than this is taken to be adjusting; the entry then gets the time of the one before it.
 MAX_STEP_BACK = timedelta(seconds=2)
@@ -113,43 +113,50 @@ class Ledger:
         """Sign the empty tree, before anything is recorded."""
         tables.write_checkpoint(0, self._sign(Checkpoint(self.origin, 0, EMPTY_ROOT)))
 
-    def append(self, tables: LedgerTables, submissions: Sequence[Submission]) -> list[Receipt]:
-        """Append what is not recorded yet, and sign the new tree; receipts come in the order given.
+    def append(
+        self, tables: LedgerTables, submissions: Sequence[Submission], *, edge: Edge | None = None
+    ) -> tuple[list[Receipt], bytes]:
+        """Append what is not recorded yet, and sign the new tree.
+
+        Returns receipts in the order given, and the newest signed checkpoint.
+
+        Args:
+            edge: where the ledger ends, for who has read it in this transaction.
 
         Raises ConflictError when the stored tree is not the one last signed (nothing is signed then), and
         UnavailableError when the clock is behind the last entry.
         """
-        known = tables.find_duplicates([submission.dedup for submission in submissions])
+        edge = edge or tables.read_edge()
+        size = edge.size
+        known = tables.find_duplicates([submission.dedup for submission in submissions], size=size)
         new: dict[bytes, Submission] = {s.dedup: s for s in submissions if s.dedup not in known}
-        size = tables.size()
         read_tile = edge_reader(tables, size)
-        self._verify_head(tables, size, read_tile)
+        self._verify_head(edge, read_tile)
+        note = edge.note
         if new:
-            rows = _new_entries(size, new.values(), self._received(tables))
+            rows = _new_entries(size, new.values(), self._received(edge))
             changed, root = append_to_tiles(size, [row.leaf_hash for row in rows], read_tile)
             grown = size + len(rows)
             note = self._sign(Checkpoint(self.origin, grown, root))
-            tables.add_entries(rows)
-            tables.write_tiles(changed)
-            tables.write_checkpoint(grown, note)
+            tables.add_entries(rows, changed, (grown, note))
             known.update((row.dedup, (row.index, row.leaf_hash)) for row in rows)
         found = [(*known[s.dedup], s.dedup in new) for s in submissions]
-        return [Receipt(index, leaf_hash.hex(), is_new) for index, leaf_hash, is_new in found]
+        return [Receipt(index, leaf_hash.hex(), is_new) for index, leaf_hash, is_new in found], note
 
     def _sign(self, checkpoint: Checkpoint) -> bytes:
         return sign_checkpoint(checkpoint, self.signing_key, *self.beside)
 
-    def _verify_head(self, tables: LedgerTables, size: int, read_tile: ReadTile) -> None:
+    def _verify_head(self, edge: Edge, read_tile: ReadTile) -> None:
         """The tree that we are about to extend must be the one that we signed last."""
-        signed = open_checkpoint(tables.read_checkpoint(), [self.verifier_key])
+        size, signed = edge.size, open_checkpoint(edge.note, [self.verifier_key])
         hint = "run `wherefrom doctor`; nothing more is recorded until the archive is restored from a copy"
         if signed.size != size:
             raise ConflictError(f"the ledger has {size} entries, its last checkpoint signs {signed.size}", hint=hint)
         if root_from_tiles(size, read_tile) != signed.root:
             raise ConflictError(f"the ledger's {size} entries are not those its last checkpoint signs", hint=hint)
 
-    def _received(self, tables: LedgerTables) -> datetime:
-        now, last_text = self.clock(), tables.last_received()
+    def _received(self, edge: Edge) -> datetime:
+        now, last_text = self.clock(), edge.received
         if last_text is None:
             return now
         last = parse_time(last_text, what="ledger entry")

@@ -6,27 +6,44 @@ is what `rebuild` checks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import contextlib
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 from wherefrom.errors import FormatError
+from wherefrom.lineage.shape import SAYS_NOTHING, format_shape, newest_in
+from wherefrom.lineage.shaping import iter_nodes, shape_of
 from wherefrom.statements import (
+    ACCESS_KINDS,
     CORRECTION,
+    DELETION,
     ERASURE_KINDS,
     GAP,
     KEY,
     SOURCE,
     Dataset,
+    Event,
     Statement,
     event_kind_of,
     event_of,
     name_of,
     named_by,
+    parse_time,
     primary_digest,
 )
 from wherefrom.store import LineageWriter, Named
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+_SAYS_NOTHING = format_shape(SAYS_NOTHING)
+
+
+class _Noted(NamedTuple):
+    """What `prepare` read of a statement; `body` is its shape's, if all that it names was known."""
+
+    statement: Statement  # kept, so that nothing else gets its id meanwhile
+    event: Event
+    body: str | None
 
 
 def prepare(views: LineageWriter, statements: Iterable[Statement]) -> None:
@@ -34,9 +51,12 @@ def prepare(views: LineageWriter, statements: Iterable[Statement]) -> None:
     named: list[Named] = []
     run_ids: set[str] = set()
     job_names: set[tuple[str, str]] = set()
+    names: set[tuple[str, str]] = set()
+    events: list[tuple[Statement, Event]] = []
     for statement in statements:
         if event_kind_of(statement.predicate_type):
             event = event_of(statement)
+            events.append((statement, event))
             run_ids.add(event.run_id)
             job_names.add((event.job_namespace, event.job_name))
             for datasets, relation in ((event.inputs, "used"), (event.outputs, "was_generated_by")):
@@ -44,7 +64,23 @@ def prepare(views: LineageWriter, statements: Iterable[Statement]) -> None:
                     Named(d.namespace, d.name, primary_digest(d.digests), tuple(d.digests), event.run_id, relation)
                     for d in datasets
                 ]
-    views.look_up(run_ids - {""}, named, job_names - {("", "")})
+            for node in set(iter_nodes(event)):
+                (names if node.kind == "DATASET" else job_names).add((node.namespace, node.name))
+            names.update(name for link in event.flow.symlinks for name in (link[:2], link[2:]))
+    views.look_up(run_ids - {""}, named, job_names - {("", "")}, names)
+    links: set[tuple[int, int]] = set()
+    versions: set[tuple[int, str]] = set()
+    for statement, event in events:
+        body = None
+        with contextlib.suppress(KeyError):
+            body = format_shape(shape_of(event, views.entity_known, views.job_known))
+        with contextlib.suppress(KeyError):
+            links.update((views.entity_known(*link[2:]), views.entity_known(*link[:2])) for link in event.flow.symlinks)
+        with contextlib.suppress(KeyError):
+            versions.update((views.entity_known(one.namespace, one.name), one.version) for one in event.flow.versions)
+        views.noted[id(statement)] = _Noted(statement, event, body)
+    bodies = {noted.body for noted in views.noted.values() if noted.body}
+    views.look_up_said(bodies, links, versions)
 
 
 def project(views: LineageWriter, index: int, statement: Statement, *, index_of: dict[str, int] | None = None) -> None:
@@ -70,30 +106,83 @@ def project(views: LineageWriter, index: int, statement: Statement, *, index_of:
         if target is None or target >= index:
             raise FormatError(f"correction of statement {predicate['corrects']}, which is not recorded before it")
         views.add_correction(target, predicate["action"], entry=index)
-    elif kind in ERASURE_KINDS:
+    elif kind == DELETION:
+        _project_deletion(views, index, predicate)
+    elif kind in ERASURE_KINDS | ACCESS_KINDS:
         named = named_by(statement)
         target = (index_of or {}).get(named) if named else None
         if named and (target is None or target >= index):
             raise FormatError(f"{name_of(kind)} names statement {named}, which is not recorded before it")
-        views.add_erasure(name_of(kind), target, entry=index)
+        if kind in ACCESS_KINDS:
+            views.add_access(name_of(kind), entry=index)
+        else:
+            views.add_erasure(name_of(kind), target, entry=index)
+
+
+def _project_deletion(views: LineageWriter, index: int, predicate: Mapping[str, Any]) -> None:
+    entity, at = predicate["entity"], parse_time(predicate["at"], what="deletion statement")
+    name, dataset, job = (entity["namespace"], entity["name"]), 0, 0
+    if entity["type"] == "dataset":
+        dataset = views.ensure_canonical(*name, entry=index)
+    else:
+        job = views.ensure_job(*name, entry=index)
+    views.add_deletion(dataset, job, (at - _EPOCH) // _MICROSECOND, entry=index)
 
 
 def _project_event(views: LineageWriter, index: int, statement: Statement) -> None:
-    event = event_of(statement)
-    run, job = None, 0
+    noted = views.noted.pop(id(statement), None) or _Noted(statement, event_of(statement), None)
+    event: Event = noted.event
+    run, job, dataset = None, 0, 0
     if event.job_name:
         job = views.ensure_job(event.job_namespace, event.job_name, entry=index)
     if event.run_id:
         run = views.ensure_run(event.run_id, job, parent=event.parent_run_id, entry=index)
-    at = (event.time - _EPOCH) // timedelta(microseconds=1)
-    views.add_event((run or 0, job, 0), event.event_type, event.time_text, at, 0, entry=index)
+    if event.kind == "DatasetEvent" and event.outputs:
+        dataset = views.ensure_canonical(event.outputs[0].namespace, event.outputs[0].name, entry=index)
+    at = (event.time - _EPOCH) // _MICROSECOND if event.time else 0
+    shape = _shape(views, index, event, noted.body)
+    views.add_event((run or 0, job, dataset), event.event_type, event.time_text, at, shape, entry=index)
+    _project_flow(views, index, event, run, at)
+    for position, problem in enumerate(event.problems):
+        views.add_mark(position, problem.path, problem.message, entry=index)
     # Content that was seen comes first: beside it, the same name without a digest says nothing new.
-    for dataset in sorted(event.inputs, key=lambda dataset: not dataset.digests):
-        _project_input(views, index, run, dataset)
-    for dataset in event.outputs:
-        version = _version_of(views, index, dataset)
+    for one in sorted(event.inputs, key=lambda one: not one.digests):
+        _project_input(views, index, run, one)
+    for one in event.outputs:
+        version = _version_of(views, index, one)
         if run is not None:
-            views.ensure_edge(run, version, "was_generated_by", dataset.how, entry=index)
+            views.ensure_edge(run, version, "was_generated_by", one.how, entry=index)
+
+
+def _shape(views: LineageWriter, index: int, event: Event, body: str | None) -> int:
+    """The number of what the event says about lineage, 0 for nothing; `body` where that was worked out before."""
+    newest = (0, 0)
+    if body is None:
+        shape = shape_of(
+            event,
+            lambda namespace, name: views.ensure_canonical(namespace, name, entry=index),
+            lambda namespace, name: views.ensure_job(namespace, name, entry=index),
+        )
+        body, newest = format_shape(shape), newest_in(shape)
+    return 0 if body == _SAYS_NOTHING else views.ensure_shape(body, newest=newest, entry=index)
+
+
+def _project_flow(views: LineageWriter, index: int, event: Event, run: int | None, at: int) -> None:
+    """What facets say that is no lineage: other names, versions as others name them, and what is no more."""
+    flow = event.flow
+    for link in flow.symlinks:
+        entity = views.ensure_canonical(link.other_namespace, link.other_name, entry=index)
+        canonical = views.ensure_canonical(link.namespace, link.name, entry=index)
+        if entity != canonical:
+            views.ensure_symlink(entity, canonical, entry=index)
+    for one in flow.versions:
+        entity = views.ensure_canonical(one.namespace, one.name, entry=index)
+        version = views.ensure_named_version(entity, one.version, entry=index)
+        if run is not None and one.relation:
+            views.ensure_named_edge(run, version, one.relation, entry=index)
+    is_done = event.kind == "DatasetEvent" or event.event_type == "COMPLETE"  # not what a run has in mind
+    for dataset in {views.ensure_canonical(*dropped, entry=index): None for dropped in flow.dropped if is_done}:
+        views.add_deletion(dataset, 0, at, entry=index)
 
 
 def _project_input(views: LineageWriter, index: int, run: int | None, dataset: Dataset) -> None:

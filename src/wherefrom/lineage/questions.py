@@ -168,7 +168,8 @@ def _runs(
         for event_row in mine:
             event = read_event(read_statement(event_row.entry).predicate)
             facets.update(event.run_facets)
-            job_facets.update(event.job_facets)
+            job_facets = {**job_facets, **event.job_facets}
+            job_facets = {name: facet for name, facet in job_facets.items() if facet.get("_deleted") is not True}
             for relation, listed in (("used", event.inputs), ("was_generated_by", event.outputs)):
                 datasets.update({(event_row.entry, relation, d.namespace, d.name): d for d in listed})
         said = [read_statement(entry) for entry in gaps.get(row.run_id, ())]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
 from itertools import islice, zip_longest
 
 from wherefrom.lineage.projection import prepare, project
-from wherefrom.statements import Entry, Statement, corrected_by, named_by
+from wherefrom.statements import ACCESS_KINDS, Entry, Statement, corrected_by, name_of, named_by
 from wherefrom.store import VIEWS, Database, LineageTables, LineageWriter
 
 Told = Iterable[tuple[int, str, Statement | Entry]]
@@ -33,10 +34,12 @@ def project_all(views: LineageWriter, told: Told, progress: Callable[[int], None
 
 
 def _project_redacted(views: LineageWriter, index: int, entry: Entry, index_of: dict[str, int]) -> None:
-    """A redacted statement gives nothing, but what a correction took back stays taken back: its entry names it."""
+    """A redacted statement gives nothing, but what it took back stays taken back: its entry names that."""
     corrected = corrected_by(entry)
     if corrected in index_of:
         views.add_correction(index_of[corrected], "redacted", entry=index)
+    elif entry.kind in ACCESS_KINDS:
+        views.add_access(name_of(entry.kind), entry=index)
 
 
 def _is_rooted(statement: Statement, index_of: dict[str, int]) -> bool:
@@ -52,9 +55,9 @@ def compare_views(stored: LineageTables, told: Told, progress: Callable[[int], N
         project_all(LineageWriter(connection), told, progress)
         made = LineageTables(connection)
         for table in VIEWS:
-            pairs = zip_longest(stored.iter_rows(table), made.iter_rows(table))
-            for number, (there, expected) in enumerate(pairs):
-                if there != expected:
-                    yield f"view {table.name}: row {number} is {there}, the ledger gives {expected}"
-                    break
+            with closing(stored.iter_rows(table)) as those, closing(made.iter_rows(table)) as these:
+                for number, (there, expected) in enumerate(zip_longest(those, these)):
+                    if there != expected:
+                        yield f"view {table.name}: row {number} is {there}, the ledger gives {expected}"
+                        break
     database.close()

@@ -1,6 +1,26 @@
 """The vocabulary: what can be said, and the canonical bytes in which it is said. Pure; no I/O."""
 
+from wherefrom.statements.access import (
+    ACCESS_KINDS,
+    ACCESS_POLICY,
+    ACTIONS,
+    ANONYMOUS,
+    DENIAL,
+    GRANT,
+    ROLES,
+    SESSION,
+    TOKEN,
+    Reach,
+    audited_in,
+    check_pattern,
+    check_principal,
+    is_covered,
+    make_access_statement,
+)
+from wherefrom.statements.access_book import AccessBook, AccessPolicy, Grant, Session, Token
+from wherefrom.statements.access_tokens import format_token, parse_token
 from wherefrom.statements.canonical import format_canonical
+from wherefrom.statements.deletion import DELETION, make_deletion_statement
 from wherefrom.statements.digests import DIGEST_SIZES, check_digests, format_digest, primary_digest
 from wherefrom.statements.dsse import (
     Envelope,
@@ -39,6 +59,7 @@ from wherefrom.statements.erasure import (
     make_retention_statement,
     make_retirement_statement,
 )
+from wherefrom.statements.flow import OWN_JOB, FieldFlow, Flow, Node
 from wherefrom.statements.keybook import KeyBook, KeyEntry, KeyRecord
 from wherefrom.statements.kinds import (
     CORRECTION,
@@ -59,6 +80,7 @@ from wherefrom.statements.kinds import (
     named_by,
     parse_checked,
 )
+from wherefrom.statements.naming import CanonicalName, canonical_name
 from wherefrom.statements.openlineage import (
     Dataset,
     Event,
@@ -70,42 +92,70 @@ from wherefrom.statements.openlineage import (
     read_event,
     run_subject,
 )
+from wherefrom.statements.problems import Problem, Problems
 from wherefrom.statements.statement import Statement, Subject, format_statement, parse_statement
 from wherefrom.statements.times import format_time, parse_time
 from wherefrom.strict import Fields, parse_json, verify_canonical
 
 __all__ = [
+    "ACCESS_KINDS",
+    "ACCESS_POLICY",
+    "ACTIONS",
+    "ANONYMOUS",
     "CORRECTION",
+    "DELETION",
+    "DENIAL",
     "DIGEST_SIZES",
     "ERASURE_KINDS",
     "EVIDENCE",
     "FOREVER",
     "GAP",
+    "GRANT",
     "HOLD",
     "KEY",
+    "OWN_JOB",
     "REDACTION",
     "RELEASE",
     "RETENTION",
     "RETIREMENT",
+    "ROLES",
     "SALT_SIZE",
+    "SESSION",
     "SOURCE",
     "SOURCE_FIELDS",
+    "TOKEN",
+    "AccessBook",
+    "AccessPolicy",
+    "CanonicalName",
     "Dataset",
     "Entry",
     "Envelope",
     "Event",
+    "FieldFlow",
     "Fields",
+    "Flow",
+    "Grant",
     "KeyBook",
     "KeyEntry",
     "KeyRecord",
+    "Node",
+    "Problem",
+    "Problems",
+    "Reach",
     "Rule",
     "Scope",
+    "Session",
     "Signature",
     "Signer",
     "Statement",
     "Subject",
+    "Token",
     "Verifier",
+    "audited_in",
+    "canonical_name",
     "check_digests",
+    "check_pattern",
+    "check_principal",
     "check_statement",
     "commit",
     "corrected_by",
@@ -117,10 +167,14 @@ __all__ = [
     "format_envelope",
     "format_statement",
     "format_time",
+    "format_token",
+    "is_covered",
     "keep_until",
     "ledger_subject",
     "list_kinds",
+    "make_access_statement",
     "make_correction_statement",
+    "make_deletion_statement",
     "make_entry",
     "make_event_statement",
     "make_gap_statement",
@@ -141,6 +195,7 @@ __all__ = [
     "parse_json",
     "parse_statement",
     "parse_time",
+    "parse_token",
     "predicate_type_of",
     "primary_digest",
     "read_event",

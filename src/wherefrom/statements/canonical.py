@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from wherefrom.errors import FormatError
 from wherefrom.strict import format_plain
+
+try:
+    import orjson
+except ImportError:  # the offline verifier, which only reads, does without
+    orjson = None  # type: ignore[assignment]
 
 _MOST_VALUES = 1_000_000
 
@@ -14,6 +20,11 @@ def format_canonical(value: Any) -> bytes:
     """Encode a JSON value as RFC 8785 has it. Raises FormatError for NaN and integers beyond 2^53."""
     try:
         if _is_plain(value):
+            if (
+                orjson is not None
+            ):  # the same bytes for such values, ten times as fast: tests/property/test_json_roads.py
+                with contextlib.suppress(TypeError):  # nested deeper than it writes, or a lone surrogate
+                    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
             return format_plain(value)
     except (UnicodeError, RecursionError) as error:
         raise FormatError(f"value has no canonical JSON form: {type(error).__name__}: {error}") from error

@@ -11,7 +11,7 @@ from wherefrom.errors import FormatError, MismatchError
 from wherefrom.statements.digests import check_digests, format_digest
 from wherefrom.statements.statement import Statement
 from wherefrom.statements.times import format_time, parse_entry_time
-from wherefrom.strict import Fields, format_plain, parse_json, verify_canonical
+from wherefrom.strict import Fields, format_text, parse_json, verify_canonical
 
 ENTRY_TYPE = "wherefrom-entry-1"
 SALT_SIZE = 32
@@ -68,20 +68,23 @@ def verify_commitment(entry: Entry, *, salt: bytes, envelope: bytes) -> None:
 
 def format_entry(entry: Entry) -> bytes:
     """The leaf's bytes. Raises FormatError above 65,535 bytes."""
-    data = format_plain(
-        {
-            "commitment": entry.commitment.hex(),
-            "keys": list(entry.key_ids),
-            "kind": entry.kind,
-            "received": format_time(entry.received),
-            "subjectCount": entry.subject_count,
-            "subjects": list(entry.subjects),
-            "type": ENTRY_TYPE,
-        }
+    # Canonical JSON, put together from its parts: encoding it as a whole takes three times as long.
+    data = b'{"commitment":"%b","keys":%b,"kind":%b,"received":"%b","subjectCount":%d,"subjects":%b,"type":"%b"}' % (
+        entry.commitment.hex().encode(),
+        _format_texts(entry.key_ids),
+        format_text(entry.kind),
+        format_time(entry.received).encode(),
+        entry.subject_count,
+        _format_texts(entry.subjects),
+        ENTRY_TYPE.encode(),
     )
     if len(data) > MAX_ENTRY_SIZE:
         raise FormatError(f"entry has {len(data)} bytes, a ledger takes at most {MAX_ENTRY_SIZE}")
     return data
+
+
+def _format_texts(texts: Sequence[str]) -> bytes:
+    return b"[%b]" % b",".join(map(format_text, texts))
 
 
 def parse_entry(data: bytes) -> Entry:

@@ -11,6 +11,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from wherefrom.errors import FormatError
+from wherefrom.statements.access import CHECKS as ACCESS_CHECKS
+from wherefrom.statements.access import GRANT, SESSION, TOKEN
+from wherefrom.statements.deletion import DELETION, check_deletion
 from wherefrom.statements.digests import check_digests
 from wherefrom.statements.entry import Entry
 from wherefrom.statements.erasure import CHECKS as ERASURE_CHECKS
@@ -123,7 +126,12 @@ def _check_evidence(fields: Fields) -> None:
 
 
 # The member in which a statement of this kind names the statement that it is about.
-_NAMES = {CORRECTION: "corrects", REDACTION: "redacts", RELEASE: "releases"}
+_NAMES = {
+    CORRECTION: "corrects",
+    REDACTION: "redacts",
+    RELEASE: "releases",
+    **dict.fromkeys((GRANT, SESSION, TOKEN), "revokes"),  # of those that end one, and not of those that give one
+}
 
 _CHECKS: dict[str, Callable[[Fields], None]] = {
     KEY: _check_key,
@@ -131,7 +139,9 @@ _CHECKS: dict[str, Callable[[Fields], None]] = {
     GAP: _check_gap,
     CORRECTION: _check_correction,
     EVIDENCE: _check_evidence,
+    DELETION: check_deletion,
     **ERASURE_CHECKS,
+    **ACCESS_CHECKS,
 }
 
 
@@ -143,9 +153,9 @@ def name_of(predicate_type: str) -> str:
 
 
 def named_by(statement: Statement) -> str | None:
-    """The id of the statement that a correction, redaction or release names; None for every other kind."""
+    """The id of the statement that a correction, redaction, release or revocation names; None for all others."""
     member = _NAMES.get(statement.predicate_type)
-    return statement.predicate[member] if member else None
+    return statement.predicate.get(member) if member else None
 
 
 def corrected_by(entry: Entry) -> str | None:

@@ -1,20 +1,24 @@
 """OpenLineage events (spec 2-0-2), kept verbatim as predicates and read for what lineage needs.
 
-Read strictly: what the schema requires must be there, a run id is a UUID, an event time has a zone, each facet names
-its producer and schema. Everything else in an event is kept and not looked at.
+Read leniently, since a quarter of what producers send breaks the schema: what can't be read is left out and listed as a
+problem with its JSON path. What lineage doesn't need is kept and not looked at. Our own events are refused for any.
 """
 
 from __future__ import annotations
 
 import hashlib
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from wherefrom.errors import FormatError
 from wherefrom.statements.canonical import format_canonical
 from wherefrom.statements.digests import check_digests
+from wherefrom.statements.flow import Flow, Node, read_dataset_facets, read_job_facets, read_role_facets
+from wherefrom.statements.problems import WHAT, Problem, Problems
 from wherefrom.statements.statement import Statement, Subject
 from wherefrom.statements.times import parse_time
 from wherefrom.strict import MAX_DEPTH, Fields, is_shallow, parse_json
@@ -25,8 +29,15 @@ EVENT_KINDS: tuple[EventKind, ...] = ("RunEvent", "DatasetEvent", "JobEvent")
 EVENT_TYPES = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
 FINGERPRINT_FACET = "wherefrom_fingerprint"
 KNOWN = ("observed", "declared", "inferred")
+MOST_ID_CHARACTERS = 255
 
-WHAT = "OpenLineage event"
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
+# Times that can only mean one thing, though they are not RFC 3339: no zone, no seconds, a space, Java's `[Region]`.
+_NEARLY_TIME = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ]([01]\d|2[0-3]):(\d\d)(?::(\d\d)(?:[.,](\d{1,9}))?)?"
+    r"\s?([Zz]|[+-]\d\d(?::?\d\d)?)?(?:\[[\w/+:-]*\])?",
+    re.ASCII,
+)
 
 
 @dataclass(frozen=True)
@@ -37,6 +48,7 @@ class Dataset:
         digests: in preference order; empty when the event has none.
         how: "observed", "declared" or "inferred"; an event without our facet declares.
         total_bytes, rows: None when not said.
+        facets, role_facets: each an object; the latter are `inputFacets` or `outputFacets`.
     """
 
     namespace: str
@@ -46,24 +58,36 @@ class Dataset:
     total_bytes: int | None
     rows: int | None
     facets: Mapping[str, Any]
+    role_facets: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Event:
-    """`event_type` and `run_id` are "" for events that are not of a run; so are job names in a DatasetEvent."""
+    """`event_type` and `run_id` are "" for events that are not of a run; so are job names in a DatasetEvent.
+
+    Attributes:
+        time: None when the event doesn't say when it happened; then it has neither inputs, outputs nor flow.
+        run_id, parent_run_id, root_run_id: UUIDs as Python spells them, or other text; "" and None when not said.
+        inputs, outputs: by the names in the event. The data set of a DatasetEvent is an output.
+        flow: what the facets say about lineage.
+        problems: where the event breaks the specification, as far as it was looked at.
+    """
 
     kind: EventKind
-    time: datetime
+    time: datetime | None
     time_text: str
     event_type: str
     run_id: str
     parent_run_id: str | None
+    root_run_id: str | None
     job_namespace: str
     job_name: str
     run_facets: Mapping[str, Any]
     job_facets: Mapping[str, Any]
     inputs: tuple[Dataset, ...]
     outputs: tuple[Dataset, ...]
+    flow: Flow
+    problems: tuple[Problem, ...]
 
 
 def predicate_type_of(kind: EventKind) -> str:
@@ -84,16 +108,25 @@ def make_event_statement(event: Mapping[str, Any]) -> Statement:
 
     Raises FormatError, with the JSON path, for an event that breaks the spec.
     """
-    return _event_statement(read_event(event), dict(event), format_canonical(dict(event)))
+    read = read_event(event)
+    if read.problems:
+        raise read.problems[0].to_error()
+    made = _event_statement(read, dict(event), format_canonical(dict(event)))
+    if is_shallow(event, MAX_DEPTH - 1):  # or else no reader takes it, and `parse_statement` says so
+        made.keep_checked(read)
+    return made
 
 
 def parse_event_statement(data: bytes) -> Statement:
-    """The statement that carries an event as it came, byte for byte; what `make_event_statement` says of it holds.
+    """The statement that carries an event as it came, byte for byte; `event_of` says where it breaks the spec.
 
-    Raises FormatError, with the JSON path, for bytes that are no strict JSON, or an event that breaks the spec.
+    Raises FormatError, with the JSON path, for bytes that are not strict JSON, or no object.
     """
     event = parse_json(data, what=WHAT, depth=1)
-    return _event_statement(read_event(event), event, data)
+    read = read_event(event)
+    made = _event_statement(read, event, data)
+    made.keep_checked(read)
+    return made
 
 
 def _event_statement(read: Event, event: dict[str, Any], body: bytes) -> Statement:
@@ -101,75 +134,190 @@ def _event_statement(read: Event, event: dict[str, Any], body: bytes) -> Stateme
     subjects += [Subject(f"{d.namespace}/{d.name}", d.digests) for d in read.outputs if d.digests]
     if not subjects:  # a DatasetEvent or JobEvent without a digest is about its own text
         subjects = [Subject(f"event:{read.kind}", {"sha256": hashlib.sha256(body).hexdigest()})]
-    made = Statement(tuple(subjects), predicate_type_of(read.kind), event, body)
-    if is_shallow(event, MAX_DEPTH - 1):  # or else no reader takes it, and `parse_statement` says so
-        made.keep_checked(read)
-    return made
+    return Statement(tuple(subjects), predicate_type_of(read.kind), event, body)
 
 
 def event_of(statement: Statement) -> Event:
-    """The event that a statement carries, read once. Raises FormatError with the JSON path, as `read_event`."""
+    """The event that a statement carries, read once. Raises FormatError as `read_event`."""
     return statement.checked if isinstance(statement.checked, Event) else read_event(statement.predicate)
 
 
 def read_event(event: Mapping[str, Any]) -> Event:
-    """Check an event and read what lineage needs of it. Raises FormatError with the JSON path."""
-    fields = Fields.of(event, what=WHAT)
-    kind: EventKind = "RunEvent" if "run" in fields else "DatasetEvent" if "dataset" in fields else "JobEvent"
-    time_text = fields.text("eventTime")
-    time = parse_time(time_text, what=WHAT, path="$.eventTime")
-    fields.text("producer")
-    fields.text("schemaURL")
-    event_type, run_id, parent, run_facets = "", "", None, Fields.of({}, what=WHAT)
+    """Read what lineage needs of an event, and list where it breaks the spec. Raises FormatError for no object."""
+    value, problems, flow = Fields.of(event, what=WHAT).value, Problems(), Flow()
+    kind = _kind_of(value, problems)
+    time, time_text = _read_time(value, problems)
+    problems.text(value, "producer", "$")
+    problems.text(value, "schemaURL", "$")
+    event_type, run_id, parent, root = "", "", None, None
+    run_facets: dict[str, Any] = {}
     if kind == "RunEvent":
-        if "eventType" in fields:
-            event_type = fields.literal("eventType", *EVENT_TYPES)
-        run = fields.object("run")
-        run_id = _uuid(run, "runId")
-        run_facets = _facets(run)
-        if "parent" in run_facets:
-            parent = _uuid(run_facets.object("parent").object("run"), "runId")
+        if "eventType" in value and value["eventType"] not in EVENT_TYPES:
+            problems.strictly(lambda: Fields(value, "$", WHAT).literal("eventType", *EVENT_TYPES), "$.eventType")
+        elif "eventType" in value:
+            event_type = value["eventType"]
+        run = problems.object(value, "run", "$")
+        if run:
+            run_id = _read_id(run, "$.run", problems)
+            run_facets = _read_facets(run, "facets", "$.run", problems)
+            parent, root = _read_parents(run_facets, problems)
     if kind == "DatasetEvent":
-        outputs: tuple[Dataset, ...] = (_dataset(fields.object("dataset")),)
-        return Event(kind, time, time_text, "", "", None, "", "", {}, {}, (), outputs)
-    job = fields.object("job")
-    inputs = tuple(_dataset(d) for d in fields.objects("inputs")) if "inputs" in fields else ()
-    outputs = tuple(_dataset(d) for d in fields.objects("outputs")) if "outputs" in fields else ()
-    namespace, name = job.text("namespace"), job.text("name")
-    facets = (run_facets.value, _facets(job).value)
-    return Event(kind, time, time_text, event_type, run_id, parent, namespace, name, *facets, inputs, outputs)
+        dataset = _read_dataset(problems.object(value, "dataset", "$"), "$.dataset", "", flow, problems)
+        about = (dataset,) if dataset and time else ()
+        flow = flow if about else Flow()
+        found = tuple(problems.found)
+        return Event(kind, time, time_text, "", "", None, None, "", "", {}, {}, (), about, flow, found)
+    job = problems.object(value, "job", "$")
+    namespace = problems.text(job, "namespace", "$.job") if job else ""
+    name = problems.text(job, "name", "$.job") if job else ""
+    job_facets = _read_facets(job, "facets", "$.job", problems) if job else {}
+    inputs = _read_datasets(value, "inputs", "used", flow, problems)
+    outputs = _read_datasets(value, "outputs", "was_generated_by", flow, problems)
+    if job_facets:
+        read_job_facets(flow, job_facets, "$.job.facets", problems)
+    if not (namespace and name):
+        namespace = name = ""
+    if time is None or not (name or run_id):  # nobody knows where in time, or in the graph, this belongs
+        inputs, outputs, flow = (), (), Flow()
+    return Event(
+        kind,
+        time,
+        time_text,
+        event_type,
+        run_id,
+        parent,
+        root,
+        namespace,
+        name,
+        run_facets,
+        job_facets,
+        inputs,
+        outputs,
+        flow,
+        tuple(problems.found),
+    )
 
 
-def _uuid(fields: Fields, key: str) -> str:
-    text = fields.text(key)
+def _kind_of(value: dict[str, Any], problems: Problems) -> EventKind:
+    """What an event is of follows from what it has; what else it may call itself says nothing."""
+    if value.get("run") is not None:
+        return "RunEvent"
+    if value.get("dataset") is not None:
+        if "job" in value:
+            problems.add("$.job", "is there beside a dataset, expected an event of one of them")
+        return "DatasetEvent"
+    return "JobEvent"
+
+
+def _read_time(value: dict[str, Any], problems: Problems) -> tuple[datetime | None, str]:
+    """The time, and its text if it is one. The one thing assumed is that a time without a zone is UTC."""
+    text = problems.text(value, "eventTime", "$")
+    if not text:
+        return None, ""
+    try:
+        return parse_time(text, what=WHAT, path="$.eventTime"), text
+    except FormatError as error:
+        problem = str(error).removeprefix(f"{WHAT}: $.eventTime: ")
+    nearly = _NEARLY_TIME.fullmatch(text)
+    if nearly is None:
+        problems.add("$.eventTime", problem)
+        return None, ""
+    day, hour, minute, second, fraction, zone = nearly.groups()
+    zone = "Z" if zone is None else zone.upper()
+    if len(zone) > 1:
+        digits = zone[1:].replace(":", "")
+        zone = f"{zone[0]}{digits[:2]}:{digits[2:] or '00'}"
+    plain = f"{day}T{hour}:{minute}:{second or '00'}.{fraction or '0'}{zone}"
+    try:
+        time = parse_time(plain, what=WHAT, path="$.eventTime")
+    except FormatError:
+        problems.add("$.eventTime", problem)
+        return None, ""
+    problems.add("$.eventTime", f"{problem}; read as {plain}")
+    return time, text
+
+
+def _read_id(run: dict[str, Any], path: str, problems: Problems) -> str:
+    """A run's id: a UUID in Python's spelling, or, marked, other text."""
+    text = problems.text(run, "runId", path)
+    if not text or _UUID.fullmatch(text):
+        return text
     try:
         return str(uuid.UUID(text))
     except ValueError:
-        fields.fail(key, f"is {text!r}, expected a UUID")
+        shown = text if len(text) <= 60 else text[:60] + "…"
+        problems.add(f"{path}.runId", f"is {shown!r}, expected a UUID")
+        return text if len(text) <= MOST_ID_CHARACTERS else ""
 
 
-def _facets(owner: Fields, key: str = "facets") -> Fields:
+def _read_parents(run_facets: dict[str, Any], problems: Problems) -> tuple[str | None, str | None]:
+    """Ids of the parent run and the root run."""
+    if "parent" not in run_facets:
+        return None, None
+    facet, path = run_facets["parent"], "$.run.facets.parent"
+    run = problems.object(facet, "run", path)
+    parent = _read_id(run, f"{path}.run", problems) if run else ""
+    root = ""
+    if facet.get("root") is not None and (run := problems.object(problems.object(facet, "root", path), "run", path)):
+        root = _read_id(run, f"{path}.root.run", problems)
+    return parent or None, root or None
+
+
+def _read_facets(owner: dict[str, Any], key: str, path: str, problems: Problems) -> dict[str, Any]:
+    """The facets that are objects, each as it is."""
     if key not in owner:
-        return Fields.of({}, what=owner.what, path=f"{owner.path}.{key}")
-    facets = owner.object(key)
-    for name in facets.value:
-        facet = facets.object(name)
-        if not facet.value.get("_deleted"):
-            facet.text("_producer")
-            facet.text("_schemaURL")
-    return facets
+        return {}
+    facets = problems.object(owner, key, path)
+    wrong = set()
+    for name, facet in facets.items():
+        if type(facet) is not dict:
+            problems.object(facets, name, f"{path}.{key}")
+            wrong.add(name)
+        elif not (facet.get("_producer") and facet.get("_schemaURL")) and facet.get("_deleted") is not True:
+            problems.text(facet, "_producer", f"{path}.{key}.{name}")
+            problems.text(facet, "_schemaURL", f"{path}.{key}.{name}")
+    return {name: facet for name, facet in facets.items() if name not in wrong} if wrong else facets
 
 
-def _dataset(fields: Fields) -> Dataset:
-    facets = _facets(fields)
-    for direction in ("inputFacets", "outputFacets"):
-        _facets(fields, direction)
+def _read_datasets(
+    value: dict[str, Any], key: str, relation: str, flow: Flow, problems: Problems
+) -> tuple[Dataset, ...]:
+    if not value.get(key):
+        if value.get(key, []) != []:
+            problems.strictly(lambda: Fields(value, "$", WHAT).items(key), f"$.{key}")
+        return ()
+    read = [_read_dataset(one, at, relation, flow, problems) for at, one in problems.objects(value, key, "$")]
+    return tuple(dataset for dataset in read if dataset)
+
+
+def _read_dataset(value: dict[str, Any], path: str, relation: str, flow: Flow, problems: Problems) -> Dataset | None:
+    """A data set; None without a name. `relation`: "used", "was_generated_by", or "" in a DatasetEvent."""
+    namespace, name = problems.text(value, "namespace", path), problems.text(value, "name", path)
+    facets = _read_facets(value, "facets", path, problems)
+    role = "inputFacets" if relation == "used" else "outputFacets"
+    role_facets = _read_facets(value, role, path, problems)
+    if not (namespace and name):
+        return None
+    node = Node("DATASET", namespace, name)
+    if facets:
+        read_dataset_facets(flow, node, facets, f"{path}.facets", problems, relation=relation)
+    if role_facets and relation:
+        read_role_facets(flow, node, role_facets, f"{path}.{role}", problems)
     digests: dict[str, str] = {}
     how, total_bytes, rows = "declared", None, None
-    if FINGERPRINT_FACET in facets:
-        ours = facets.object(FINGERPRINT_FACET)
-        digests = check_digests(ours.object("digests").value, what=WHAT, path=f"{ours.path}.digests")
-        how = ours.literal("known", *KNOWN)
-        total_bytes = ours.integer("totalBytes") if "totalBytes" in ours else None
-        rows = ours.integer("rows") if "rows" in ours else None
-    return Dataset(fields.text("namespace"), fields.text("name"), digests, how, total_bytes, rows, facets.value)
+    if FINGERPRINT_FACET in facets and facets[FINGERPRINT_FACET].get("_deleted") is not True:
+        read = problems.strictly(
+            lambda: _read_fingerprint(facets[FINGERPRINT_FACET], f"{path}.facets.{FINGERPRINT_FACET}"),
+            f"{path}.facets.{FINGERPRINT_FACET}",
+        )
+        digests, how, total_bytes, rows = read or (digests, how, total_bytes, rows)
+    return Dataset(namespace, name, digests, how, total_bytes, rows, facets, role_facets)
+
+
+def _read_fingerprint(facet: dict[str, Any], path: str) -> tuple[dict[str, str], str, int | None, int | None]:
+    """Digests, how they are known, bytes and rows. Raises FormatError: half of a fingerprint is none."""
+    ours = Fields(facet, path, WHAT)
+    digests = check_digests(ours.object("digests").value, what=WHAT, path=f"{path}.digests")
+    total_bytes = ours.integer("totalBytes") if "totalBytes" in ours else None
+    rows = ours.integer("rows") if "rows" in ours else None
+    return digests, ours.literal("known", *KNOWN), total_bytes, rows

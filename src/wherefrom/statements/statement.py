@@ -14,7 +14,7 @@ from typing import Any
 from wherefrom.errors import FormatError
 from wherefrom.statements.canonical import format_canonical
 from wherefrom.statements.digests import check_digests
-from wherefrom.strict import Fields, parse_json
+from wherefrom.strict import Fields, format_text, parse_json
 
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"
 _HEAD = b'{"_type":"%b","predicate":' % STATEMENT_TYPE.encode()
@@ -54,8 +54,21 @@ class Statement:
 
 
 def _tail(predicate_type: str, subjects: tuple[Subject, ...]) -> bytes:
-    rest = {"predicateType": predicate_type, "subject": [{"digest": dict(s.digests), "name": s.name} for s in subjects]}
-    return b"," + format_canonical(rest)[1:]
+    try:
+        named = b",".join(
+            b'{"digest":%b,"name":%b}' % (_format_digests(s.digests), format_text(s.name)) for s in subjects
+        )
+        return b',"predicateType":%b,"subject":[%b]}' % (format_text(predicate_type), named)
+    except (TypeError, UnicodeError, ValueError):  # perhaps something that has no canonical form: let it be said
+        of = [{"digest": dict(s.digests), "name": s.name} for s in subjects]
+        return b"," + format_canonical({"predicateType": predicate_type, "subject": of})[1:]
+
+
+def _format_digests(digests: Mapping[str, str]) -> bytes:
+    """As canonical JSON. Raises ValueError for keys that may sort otherwise there."""
+    if not all(map(str.isascii, digests)):
+        raise ValueError
+    return b"{%b}" % b",".join(b"%b:%b" % (format_text(key), format_text(digests[key])) for key in sorted(digests))
 
 
 def format_statement(statement: Statement) -> bytes:

@@ -3,7 +3,7 @@
 from wherefrom.store.attestation_tables import AttestationTables, StoredAnchor
 from wherefrom.store.database import Database
 from wherefrom.store.erasing_tables import ErasingTables, scrub
-from wherefrom.store.ledger_tables import LedgerTables, NewEntry, StoredEntry
+from wherefrom.store.ledger_tables import Edge, LedgerTables, NewEntry, StoredEntry
 from wherefrom.store.lineage_tables import LineageTables
 from wherefrom.store.lineage_writer import LineageWriter, Named
 from wherefrom.store.schema import SCHEMA_VERSION, VIEWS, VIEWS_VERSION
@@ -14,6 +14,7 @@ __all__ = [
     "VIEWS_VERSION",
     "AttestationTables",
     "Database",
+    "Edge",
     "ErasingTables",
     "LedgerTables",
     "LineageTables",

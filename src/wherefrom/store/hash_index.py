@@ -15,7 +15,7 @@ from itertools import islice
 
 import sqlalchemy as sa
 
-from wherefrom.store.bulk import bulk_insert
+from wherefrom.store.bulk import Rows, bulk_insert
 from wherefrom.store.matching import find_rows
 from wherefrom.store.schema import hash_index
 
@@ -50,13 +50,23 @@ def key_of(start: bytes) -> int:
 
 
 def add(connection: sa.Connection, found: Sequence[tuple[bytes, int]], *, before: int) -> None:
-    """Add hashes, each with the index of its entry, to the `before` hashes that were added up to now.
+    """Add hashes, each with the index of its entry, to the `before` hashes that were added up to now."""
+    bulk_insert(connection, hash_index, rows_of(found))
+    make_room(connection, before, len(found))
+
+
+def rows_of(found: Iterable[tuple[bytes, int]]) -> Rows:
+    """The rows to insert for hashes, each with the index of its entry; for who inserts more, and calls `make_room`."""
+    return sorted((0, key_of(found_by), index) for found_by, index in found)
+
+
+def make_room(connection: sa.Connection, before: int, added: int) -> None:
+    """Move on what no longer fits, after so many were added to `before` hashes.
 
     `before` may be too high, by those that were forgotten; levels then hold a few less.
     """
-    bulk_insert(connection, hash_index, sorted((0, key_of(found_by), index) for found_by, index in found))
     if _has_levels(connection):
-        _move(connection, before, before + len(found))
+        _move(connection, before, before + added)
 
 
 def find(connection: sa.Connection, hashes: Sequence[bytes], *, total: int) -> list[int]:

@@ -12,25 +12,22 @@ import sqlalchemy as sa
 
 from wherefrom.errors import FormatError, NotFoundError
 from wherefrom.store import hash_index
-from wherefrom.store.bulk import bulk_insert
+from wherefrom.store.bulk import Rows, bulk_insert_all
 from wherefrom.store.matching import find_rows
 from wherefrom.store.schema import archive, checkpoints, entries, payloads, tiles
+from wherefrom.store.schema import hash_index as hash_rows
 
 _CHUNK = 500
 _HASHES = 2  # that the hash index holds of each entry
 
 # Built once: building a query costs several times what running it does.
 _SIZE = sa.select(sa.func.coalesce(sa.func.max(entries.c.idx) + 1, 0))
-_LAST_RECEIVED = sa.select(entries.c.received).order_by(entries.c.idx.desc()).limit(1)
 _RECEIVED = sa.select(entries.c.received).where(entries.c.idx == sa.bindparam("at"))
 _LEAVES = sa.select(entries.c.leaf_hash, entries.c.idx).where(entries.c.idx.in_(sa.bindparam("found", expanding=True)))
 _TILE = sa.select(tiles.c.data).where(tiles.c.level == sa.bindparam("at_level"), tiles.c.idx == sa.bindparam("at"))
-_GROW = (
-    tiles.update()
-    .where(tiles.c.level == sa.bindparam("at_level"), tiles.c.idx == sa.bindparam("at"))
-    .values(data=sa.bindparam("grown"))
-)
 _NEWEST = sa.select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
+_LAST_RECEIVED = sa.select(entries.c.received).order_by(entries.c.idx.desc()).limit(1)
+_EDGE = sa.select(_SIZE.scalar_subquery(), _LAST_RECEIVED.scalar_subquery(), _NEWEST.scalar_subquery())
 
 
 @dataclass(frozen=True)
@@ -42,6 +39,21 @@ class StoredEntry:
     leaf_hash: bytes
     salt: bytes | None
     envelope: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where a ledger ends.
+
+    Attributes:
+        size: how many entries there are.
+        received: when the last of them was received; None before the first.
+        note: the newest signed checkpoint.
+    """
+
+    size: int
+    received: str | None
+    note: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +110,46 @@ class LedgerTables:
         """When the last entry was received; None before the first."""
         return self.connection.scalar(_LAST_RECEIVED)
 
-    def add_entries(self, rows: Sequence[NewEntry]) -> None:
-        """Append entries and what lies beside them; their indexes count on from the size."""
-        if not rows:
-            return
-        bulk_insert(
-            self.connection,
-            entries,
-            [(row.index, row.entry, row.leaf_hash, row.dedup, row.kind, row.received) for row in rows],
-        )
-        bulk_insert(self.connection, payloads, [(row.index, row.salt, row.envelope) for row in rows])
-        hashes = [(found_by, row.index) for row in rows for found_by in (row.leaf_hash, row.dedup)]
-        hash_index.add(self.connection, hashes, before=_HASHES * rows[0].index)
+    def read_edge(self) -> Edge:
+        """Where the ledger ends, asked for at once. Raises NotFoundError when there is no checkpoint."""
+        size, received, note = self.connection.execute(_EDGE).one()
+        if note is None:
+            raise NotFoundError("no checkpoint")
+        return Edge(int(size), received, bytes(note))
 
-    def find_duplicates(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
-        """Which of these statements are recorded already: index and leaf hash of their entries."""
+    def add_entries(
+        self, rows: Sequence[NewEntry], changed: Mapping[tuple[int, int], bytes], checkpoint: tuple[int, bytes]
+    ) -> None:
+        """Append entries, what lies beside them, and the tree and the checkpoint that come of them.
+
+        Args:
+            rows: at least one; their indexes count on from the size.
+            changed: tiles, as `write_tiles` takes them.
+            checkpoint: the new size, and the signed note.
+        """
+        hashes = [(found_by, row.index) for row in rows for found_by in (row.leaf_hash, row.dedup)]
+        self._write(
+            {
+                entries: [(row.index, row.entry, row.leaf_hash, row.dedup, row.kind, row.received) for row in rows],
+                payloads: [(row.index, row.salt, row.envelope) for row in rows],
+                hash_rows: hash_index.rows_of(hashes),
+                checkpoints: [checkpoint],
+            },
+            changed,
+        )
+        hash_index.make_room(self.connection, _HASHES * rows[0].index, len(hashes))
+
+    def find_duplicates(self, keys: Sequence[bytes], *, size: int | None = None) -> dict[bytes, tuple[int, bytes]]:
+        """Which of these statements are recorded already: index and leaf hash of their entries.
+
+        Args:
+            size: of the ledger, for who knows it.
+        """
         if not keys:
             return {}
         found: dict[bytes, tuple[int, bytes]] = {}
-        wanted, indexes = set(keys), hash_index.find(self.connection, keys, total=_HASHES * self.size())
+        total = _HASHES * (self.size() if size is None else size)
+        wanted, indexes = set(keys), hash_index.find(self.connection, keys, total=total)
         for row in find_rows(self.connection, entries, ("idx",), [(index,) for index in indexes]):
             index, _, leaf_hash, dedup, *_ = row
             if dedup in wanted:
@@ -213,13 +246,15 @@ class LedgerTables:
 
     def write_tiles(self, changed: Mapping[tuple[int, int], bytes]) -> None:
         """Store tiles; a tile that was there may only have grown. Raises FormatError otherwise."""
-        there = self.read_tiles(changed)
-        for (level, index), data in changed.items():
-            if not data.startswith(there.get((level, index), b"")):
-                raise FormatError(f"tile {level}/{index} would change: a tile only ever grows")
-        bulk_insert(self.connection, tiles, [(*at, data) for at, data in changed.items() if at not in there])
-        if grown := [{"at_level": at[0], "at": at[1], "grown": changed[at]} for at in there]:
-            self.connection.execute(_GROW, grown)
+        if changed:
+            self._write({}, changed)
+
+    def _write(self, rows_of: Mapping[sa.Table, Rows], changed: Mapping[tuple[int, int], bytes]) -> None:
+        rows = [(level, index, data) for (level, index), data in changed.items()]
+        if bulk_insert_all(self.connection, rows_of, grow=(tiles, rows)) < len(rows):
+            there = self.read_tiles(changed)
+            level, index = next(at for at, data in changed.items() if not data.startswith(there[at]))
+            raise FormatError(f"tile {level}/{index} would change: a tile only ever grows")
 
     def write_checkpoint(self, size: int, note: bytes) -> None:
         self.connection.execute(checkpoints.insert(), {"size": size, "note": note})

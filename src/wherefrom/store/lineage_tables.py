@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from wherefrom.store.schema import (
+    access,
     corrections,
     digests,
     edges,
@@ -37,11 +38,14 @@ _RUNS = sa.select(
 ).join(jobs, jobs.c.id == runs.c.job)
 
 
+_KEY_ENTRIES = sa.select(keys.c.entry).order_by(keys.c.entry)  # asked for with each commit
+
+
 @dataclass(frozen=True)
 class LineageTables:
     connection: sa.Connection
 
-    def iter_rows(self, table: sa.Table) -> Iterator[tuple[Any, ...]]:
+    def iter_rows(self, table: sa.Table) -> Generator[tuple[Any, ...], None, None]:
         """Every row of a view, by primary key; a thousand at a time in memory."""
         query = table.select().order_by(*table.primary_key.columns).execution_options(yield_per=1000)
         with self.connection.execute(query) as found:
@@ -49,7 +53,19 @@ class LineageTables:
 
     def list_key_entries(self) -> list[int]:
         """The indexes of all key statements, in order."""
-        return list(self.connection.scalars(sa.select(keys.c.entry).order_by(keys.c.entry)))
+        return list(self.connection.scalars(_KEY_ENTRIES))
+
+    def list_access_entries(self, start: int) -> list[int]:
+        """The indexes, from `start` on, of all statements that say who may do what, and of what takes one back."""
+        taken = corrections.join(access, access.c.entry == corrections.c.target)
+        said = sa.select(access.c.entry).where(access.c.entry >= start, access.c.kind != "denial")
+        back = sa.select(corrections.c.entry).select_from(taken).where(corrections.c.entry >= start)
+        return sorted(self.connection.scalars(said.union(back)))
+
+    def list_access_statements(self, start: int, *, limit: int) -> list[int]:
+        """The indexes, from `start` on, of statements that say who may do what, or was denied it."""
+        query = sa.select(access.c.entry).where(access.c.entry >= start).order_by(access.c.entry).limit(limit)
+        return list(self.connection.scalars(query))
 
     def iter_entities(self, *, as_of: int) -> Iterator[Any]:
         """Rows (id, namespace, name)."""

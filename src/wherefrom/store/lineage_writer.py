@@ -7,17 +7,22 @@ what many statements will need, once for each view; what was not asked for then 
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Any
+import hashlib
+from collections.abc import Collection, Iterable
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from wherefrom.store.bulk import bulk_insert
-from wherefrom.store.matching import find_rows
+from wherefrom.statements import canonical_name
+from wherefrom.store.bulk import bulk_insert_all
+from wherefrom.store.matching import find_rows_of_many, greatest_ids
+from wherefrom.store.newest_versions import NewestVersions, StoredVersion
 from wherefrom.store.schema import (
     VIEWS,
+    access,
+    aliases,
     corrections,
+    deletions,
     digests,
     edges,
     entities,
@@ -26,36 +31,39 @@ from wherefrom.store.schema import (
     gaps,
     jobs,
     keys,
+    marks,
+    named_version_edges,
+    named_versions,
     runs,
+    shapes,
     sources,
     versions,
 )
 
-# The version of an entity that an edge spoke of last; of several, or of none, the one that was first spoken of last.
-_LAST = (
-    sa.select(sa.func.max(edges.c.entry))
-    .where(edges.c.version == versions.c.id, edges.c.entry < sa.bindparam("as_of"))
-    .scalar_subquery()
-)
-_NEWEST = (
-    sa.select(versions, sa.func.coalesce(_LAST, -1).label("last"))
-    .where(versions.c.entity == sa.bindparam("of"), versions.c.entry < sa.bindparam("as_of"))
-    .order_by(sa.text("last DESC"), versions.c.entry.desc(), versions.c.id.desc())
-    .limit(1)
-)
-_USED = (
-    sa.select(versions.c.entity)
-    .join(edges, edges.c.version == versions.c.id)
-    .where(edges.c.run == sa.bindparam("by"), edges.c.relation == "used", edges.c.retracted.is_(None))
-)
+# The columns that tell the rows of a view apart, by which they are looked up.
+_KEYS: dict[sa.Table, tuple[str, ...]] = {
+    runs: ("run_id",),
+    jobs: ("namespace", "name"),
+    entities: ("namespace", "name"),
+    versions: ("entity", "digest"),
+    digests: ("version", "algorithm"),
+    edges: ("run", "version", "relation"),
+    shapes: ("digest",),
+    aliases: ("entity", "canonical", "reason"),
+    named_versions: ("entity", "version"),
+    named_version_edges: ("run", "version", "relation"),
+}
 _COLUMNS = {table: tuple(table.columns.keys()) for table in VIEWS}
-_GREATEST_ID = {table: sa.select(sa.func.max(table.c.id)) for table in VIEWS if "id" in table.columns}
+_PLACES = {table: tuple(_COLUMNS[table].index(name) for name in names) for table, names in _KEYS.items()}
+_TAKEN_BACK = tuple(table for table in _KEYS if "retracted" in table.columns)  # it is their last column
+_NUMBERED = tuple(table for table in VIEWS if "id" in table.columns)
+_Key = tuple[Any, ...]
 Owner = tuple[int, int, int]  # of an event: its run, its job, and the data set of a DatasetEvent; 0 for none
-_Rank = tuple[int, int, int, str]  # last edge, first mention, id, digest: the greatest is an entity's newest version
+SYMLINKS = "symlinks"
+"""The reason of an alias that an event gives; those that follow from how names are spelled have others."""
 
 
-@dataclass(frozen=True)
-class Named:
+class Named(NamedTuple):
     """A version of a data set as a statement names it, which will be asked for.
 
     Attributes:
@@ -72,16 +80,6 @@ class Named:
     relation: str = ""
 
 
-@dataclass
-class _Version:
-    id: int
-    entity: int
-    digest: str
-    total_bytes: int | None
-    rows: int | None
-    entry: int
-
-
 class LineageWriter:
     """Adds rows to the views. Ids count up from 1 in the order of projection, so that a rebuild gives the same."""
 
@@ -90,109 +88,155 @@ class LineageWriter:
         self._pending: dict[sa.Table, list[tuple[Any, ...]]] = {table: [] for table in VIEWS}
         self._next_ids: dict[sa.Table, int] = {}
         self._first_new: dict[sa.Table, int] = {}
-        self._entities: dict[tuple[str, str], int] = {}
-        self._versions: dict[tuple[int, str], _Version] = {}
-        self._by_id: dict[int, _Version] = {}
-        self._grown: dict[int, _Version] = {}  # whose sizes were said after the row was written
-        self._digests: set[tuple[int, str]] = set()
-        self._asked: set[tuple[sa.Table, tuple[Any, ...]]] = set()  # keys that need not be asked for again
-        self._jobs: dict[tuple[str, str], int] = {}
-        self._runs: dict[str, int] = {}
-        self._edges: set[tuple[int, int, str]] = set()
-        self._no_edges: set[tuple[int, int, str]] = set()
-        self._used: dict[int, set[int]] = {}  # run to the entities it used, as the database has them
-        self._uses: set[tuple[int, int]] = set()  # run and entity, of the edges added since
-        self._newest: dict[int, _Rank | None] = {}
-        self._since: dict[int, list[_Rank]] = {}  # what may be newer than that, by entity
+        self.noted: dict[int, Any] = {}  # what `prepare` keeps of a statement for `project`, by the object's id
+        # Rows by key, those in the database that were asked for and those added since; none that were taken back.
+        self._rows: dict[sa.Table, dict[_Key, int]] = {table: {} for table in _KEYS}
+        self._asked: dict[sa.Table, set[_Key]] = {table: set() for table in _KEYS}  # need not be asked for again
+        self._versions: dict[int, StoredVersion] = {}
+        self._grown: dict[int, StoredVersion] = {}  # whose sizes were said after the row was written
+        self._newest = NewestVersions(connection, self._remember)
 
     def look_up(
-        self, run_ids: Collection[str], named: Collection[Named], job_names: Collection[tuple[str, str]] = ()
+        self,
+        run_ids: Collection[str],
+        named: Collection[Named],
+        job_names: Collection[tuple[str, str]] = (),
+        names: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """Ask at once for what many statements will need."""
-        self._find_runs(set(run_ids) - self._runs.keys())
-        self._find_jobs(set(job_names) - self._jobs.keys())
-        self._find_entities({(one.namespace, one.name) for one in named} - self._entities.keys())
-        keys = {(e, one.digest) for one in named if (e := self._entities.get((one.namespace, one.name))) is not None}
-        self._find_versions(keys - self._versions.keys())
-        wanted: set[tuple[int, str]] = set()
-        drawn: set[tuple[int, int, str]] = set()
-        for one in named:
-            entity = self._entities.get((one.namespace, one.name))
-            if entity is not None and (version := self._versions.get((entity, one.digest))):
-                wanted.update((version.id, algorithm) for algorithm in one.algorithms)
-                if one.run_id in self._runs:
-                    drawn.add((self._runs[one.run_id], version.id, one.relation))
-        self._find_digests(wanted - self._digests)
-        self._find_edges(drawn - self._edges)
+        """Ask at once for what many statements will need.
+
+        Args:
+            names: namespaces and names of data sets that a statement names without a version.
+        """
+        spelled = {*names, *((one.namespace, one.name) for one in named)}
+        canonical = (canonical_name(*name) for name in spelled)
+        spelled |= {(one.namespace, one.name) for one in canonical if one.reasons}
+        self._find((runs, {(run_id,) for run_id in run_ids}), (jobs, set(job_names)), (entities, spelled))
+        known_runs, known = self._rows[runs], self._rows[entities]
+        found = [(one, known[one.namespace, one.name]) for one in named if (one.namespace, one.name) in known]
+        self._find((versions, {(entity, one.digest) for one, entity in found}))
+        wanted: set[_Key] = set()
+        drawn: set[_Key] = set()
+        for one, entity in found:
+            if (version := self._rows[versions].get((entity, one.digest))) is not None:
+                wanted.update((version, algorithm) for algorithm in one.algorithms)
+                if (run := known_runs.get((one.run_id,))) is not None:
+                    drawn.add((run, version, one.relation))
+        self._find((digests, wanted), (edges, drawn))
+        unseen = [(one, entity) for one, entity in found if one.relation == "used" and not one.digest]
+        users = {known_runs[one.run_id,] for one, _ in unseen if (one.run_id,) in known_runs}
+        self._newest.look_up({entity for _, entity in unseen}, users)
+
+    def look_up_said(
+        self,
+        bodies: Iterable[str],
+        links: Iterable[tuple[int, int]],
+        versions_named: Iterable[tuple[int, str]],
+    ) -> None:
+        """Ask at once for shapes, aliases that events give, and versions as others name them."""
+        self._find(
+            (shapes, {(_digest(body),) for body in bodies}),
+            (aliases, {(*link, SYMLINKS) for link in links}),
+            (named_versions, set(versions_named)),
+        )
+
+    def entity_known(self, namespace: str, name: str) -> int:
+        """The entity that a data set is by its canonical name. Raises KeyError unless both names were looked up."""
+        number = self._rows[entities][namespace, name]
+        canonical = canonical_name(namespace, name)
+        return self._rows[entities][canonical.namespace, canonical.name] if canonical.reasons else number
+
+    def job_known(self, namespace: str, name: str) -> int:
+        """Raises KeyError unless it was looked up."""
+        return self._rows[jobs][namespace, name]
+
+    def ensure_canonical(self, namespace: str, name: str, *, entry: int) -> int:
+        """The entity that a data set is by its canonical name."""
+        number = self.ensure_entity(namespace, name, entry=entry)
+        canonical = canonical_name(namespace, name)
+        return self.ensure_entity(canonical.namespace, canonical.name, entry=entry) if canonical.reasons else number
 
     def ensure_entity(self, namespace: str, name: str, *, entry: int) -> int:
-        key = (namespace, name)
-        if key not in self._entities and (entities, key) not in self._asked:
-            self._find_entities({key})
-        if key not in self._entities:
-            self._entities[key] = self._insert(entities, namespace=namespace, name=name, entry=entry)
-        return self._entities[key]
+        """The entity of this very name. One that is spelled otherwise than canonically gets an alias."""
+        number = self._row(entities, (namespace, name))
+        if number is None:
+            number = self._insert(entities, namespace=namespace, name=name, entry=entry)
+            if reasons := (canonical := canonical_name(namespace, name)).reasons:
+                other = self.ensure_entity(canonical.namespace, canonical.name, entry=entry)
+                self._insert(aliases, entity=number, canonical=other, reason="; ".join(reasons), entry=entry)
+        return number
 
     def ensure_version(self, entity: int, digest: str, *, total_bytes: int | None, rows: int | None, entry: int) -> int:
         """The version's id. Its sizes are those first said, whenever that is."""
-        key = (entity, digest)
-        if key not in self._versions and not self._is_new(entities, entity) and (versions, key) not in self._asked:
-            self._find_versions({key})
-        known = self._versions.get(key)
-        if known is None:
+        number = self._row(versions, (entity, digest), is_new=self._is_new(entities, entity))
+        if number is None:
             values = {"entity": entity, "digest": digest, "total_bytes": total_bytes, "rows": rows, "entry": entry}
             number = self._insert(versions, **values)
-            self._remember(_Version(number, entity, digest, total_bytes, rows, entry))
-            self._since.setdefault(entity, []).append((-1, entry, number, digest))
+            made = self._versions[number] = StoredVersion(number, entity, digest, total_bytes, rows, entry)
+            self._newest.add_version(made)
             return number
+        known = self._versions[number]
         said = (total_bytes, rows) if digest else (None, None)  # without a digest it is no one content, of no one size
         sizes = tuple(
             new if old is None else old for old, new in zip((known.total_bytes, known.rows), said, strict=True)
         )
         if sizes != (known.total_bytes, known.rows):
             known.total_bytes, known.rows = sizes
-            self._grown[known.id] = known
-        return known.id
+            self._grown[number] = known
+        return number
 
     def ensure_digest(self, version: int, algorithm: str, text: str, *, entry: int) -> None:
         key = (version, algorithm)
-        if key not in self._digests and not self._is_new(versions, version) and (digests, key) not in self._asked:
-            self._find_digests({key})
-        if key not in self._digests:
-            self._digests.add(key)
+        if self._row(digests, key, is_new=self._is_new(versions, version)) is None:
+            self._rows[digests][key] = version
             self._add(digests, version=version, algorithm=algorithm, hex=text, entry=entry)
 
     def ensure_job(self, namespace: str, name: str, *, entry: int) -> int:
-        key = (namespace, name)
-        if key not in self._jobs and (jobs, key) not in self._asked:
-            self._find_jobs({key})
-        if key not in self._jobs:
-            self._jobs[key] = self._insert(jobs, namespace=namespace, name=name, entry=entry)
-        return self._jobs[key]
+        number = self._row(jobs, (namespace, name))
+        return self._insert(jobs, namespace=namespace, name=name, entry=entry) if number is None else number
 
     def ensure_run(self, run_id: str, job: int, *, parent: str | None, entry: int) -> int:
-        if run_id not in self._runs and (runs, (run_id,)) not in self._asked:
-            self._find_runs({run_id})
-        if run_id not in self._runs:
-            self._runs[run_id] = self._insert(runs, run_id=run_id, job=job, parent_run_id=parent, entry=entry)
-        return self._runs[run_id]
+        number = self._row(runs, (run_id,))
+        if number is None:
+            number = self._insert(runs, run_id=run_id, job=job, parent_run_id=parent, entry=entry)
+        return number
 
     def ensure_edge(self, run: int, version: int, relation: str, how: str, *, entry: int) -> None:
         """Add an edge, unless the run's edge to this version is known already and not taken back."""
-        key = (run, version, relation)
-        if key in self._edges:
-            return
         is_new = self._is_new(runs, run) or self._is_new(versions, version)
-        if not is_new and key not in self._no_edges:
-            self._find_edges({key})
-            if key in self._edges:
-                return
-        self._edges.add(key)
-        self._insert(edges, run=run, version=version, relation=relation, how=how, entry=entry)
-        of = self._by_id[version]
-        self._since.setdefault(of.entity, []).append((entry, of.entry, of.id, of.digest))
-        if relation == "used":
-            self._uses.add((run, of.entity))
+        if self._row(edges, (run, version, relation), is_new=is_new) is None:
+            self._insert(edges, run=run, version=version, relation=relation, how=how, entry=entry)
+            self._newest.add_edge(run, self._versions[version], relation, entry=entry)
+
+    def ensure_shape(self, body: str, *, newest: tuple[int, int], entry: int) -> int:
+        """`newest`: the greatest numbers of an entity and of a job in it; of one made just now, no shape is stored."""
+        digest = _digest(body)
+        is_new = self._is_new(entities, newest[0]) or self._is_new(jobs, newest[1])
+        number = self._row(shapes, (digest,), is_new=is_new)
+        return self._insert(shapes, digest=digest, body=body, entry=entry) if number is None else number
+
+    def ensure_symlink(self, entity: int, canonical: int, *, entry: int) -> None:
+        """Add that an event says so, unless that is known and not taken back."""
+        is_new = self._is_new(entities, entity) or self._is_new(entities, canonical)
+        if self._row(aliases, (entity, canonical, SYMLINKS), is_new=is_new) is None:
+            self._insert(aliases, entity=entity, canonical=canonical, reason=SYMLINKS, entry=entry)
+
+    def ensure_named_version(self, entity: int, version: str, *, entry: int) -> int:
+        number = self._row(named_versions, (entity, version), is_new=self._is_new(entities, entity))
+        return self._insert(named_versions, entity=entity, version=version, entry=entry) if number is None else number
+
+    def ensure_named_edge(self, run: int, version: int, relation: str, *, entry: int) -> None:
+        """Add an edge to a version as others name it, unless it is there and not taken back."""
+        is_new = self._is_new(runs, run) or self._is_new(named_versions, version)
+        if self._row(named_version_edges, (run, version, relation), is_new=is_new) is None:
+            self._insert(named_version_edges, run=run, version=version, relation=relation, entry=entry)
+
+    def add_deletion(self, dataset: int, job: int, at: int, *, entry: int) -> None:
+        """`at`: microseconds since 1970."""
+        self._add(deletions, dataset=dataset, job=job, at=at, entry=entry)
+
+    def add_mark(self, position: int, path: str, message: str, *, entry: int) -> None:
+        self._add(marks, position=position, path=path, message=message, entry=entry)
 
     def add_event(self, owner: Owner, event_type: str, event_time: str, at: int, shape: int, *, entry: int) -> None:
         """`at`: microseconds since 1970; `shape`: from `ensure_shape`, or 0."""
@@ -213,54 +257,36 @@ class LineageWriter:
         """Record a correction, and take back what the corrected entry had added."""
         self._add(corrections, target=target, action=action, entry=entry)
         self.flush()
-        for table in (edges, sources):
+        for table in (edges, sources, aliases, named_version_edges, deletions):
             taken = table.update().where(table.c.entry == target, table.c.retracted.is_(None))
+            if table is aliases:  # how names are spelled is not what somebody said
+                taken = taken.where(aliases.c.reason == SYMLINKS)
             self._connection.execute(taken.values(retracted=entry))
-        self._first_new.clear()  # an edge that was taken back may be added again: look it up
-        self._edges.clear()
-        self._no_edges.clear()
-        self._used.clear()
-        self._uses.clear()
+        self._first_new.clear()  # what was taken back may be added again: look it up
+        for table in (edges, aliases, named_version_edges):
+            self._rows[table].clear()
+            self._asked[table].clear()
+        self._newest.forget_uses()
+
+    def add_access(self, kind: str, *, entry: int) -> None:
+        self._add(access, kind=kind, entry=entry)
 
     def add_erasure(self, kind: str, target: int | None, *, entry: int) -> None:
         self._add(erasures, kind=kind, target=target, entry=entry)
 
     def uses_entity(self, run: int, entity: int) -> bool:
         """Whether the run has an edge, not taken back, to any version of an entity that it used."""
-        if (run, entity) in self._uses:
-            return True
-        if self._is_new(runs, run):
-            return False
-        if run not in self._used:
-            self._used[run] = set(self._connection.scalars(_USED, {"by": run}))
-        return entity in self._used[run]
+        return self._newest.is_used(run, entity, is_new=self._is_new(runs, run))
 
     def newest_version(self, entity: int, *, as_of: int) -> tuple[int, str] | None:
         """Id and digest of the version of an entity that an edge spoke of last, before entry `as_of`."""
-        if entity not in self._newest:
-            self._newest[entity] = None
-            if not self._is_new(entities, entity):
-                row = self._connection.execute(_NEWEST, {"of": entity, "as_of": as_of}).first()
-                if row is not None:
-                    self._newest[entity] = (row.last, row.entry, row.id, row.digest)
-                    if row.id not in self._by_id:
-                        self._remember(_Version(*row[:-1]))
-        ranks = [self._newest[entity]]
-        later: list[_Rank] = []
-        for rank in self._since.pop(entity, ()):
-            (ranks if max(rank[:2]) < as_of else later).append(rank)
-        if later:
-            self._since[entity] = later
-        best = max((rank for rank in ranks if rank is not None), default=None)
-        self._newest[entity] = best
-        return None if best is None else best[2:]
+        return self._newest.find(entity, as_of=as_of, is_new=self._is_new(entities, entity))
 
     def flush(self) -> None:
         """Write what was gathered. The caller does it at the end."""
-        for table, rows in self._pending.items():
-            if rows:
-                bulk_insert(self._connection, table, rows)
-                rows.clear()
+        bulk_insert_all(self._connection, self._pending)
+        for rows in self._pending.values():
+            rows.clear()
         if self._grown:
             sizes = [{"of": v.id, "total_bytes": v.total_bytes, "rows": v.rows} for v in self._grown.values()]
             self._connection.execute(versions.update().where(versions.c.id == sa.bindparam("of")), sizes)
@@ -271,54 +297,49 @@ class LineageWriter:
         for table in reversed(VIEWS):
             self._connection.execute(table.delete())
 
-    def _find_runs(self, run_ids: set[str]) -> None:
-        keys = [(run_id,) for run_id in sorted(run_ids)]
-        self._asked.update((runs, key) for key in keys)
-        for row in find_rows(self._connection, runs, ("run_id",), keys):
-            self._runs[row[1]] = row[0]
+    def _find(self, *wanted: tuple[sa.Table, set[_Key]]) -> None:
+        """Ask for rows of several views at once, and remember those that are there and not taken back."""
+        asked = [(table, keys_of - self._asked[table] - self._rows[table].keys()) for table, keys_of in wanted]
+        found = find_rows_of_many(self._connection, [(table, _KEYS[table], sorted(some)) for table, some in asked])
+        for (table, some), rows in zip(asked, found, strict=True):
+            self._asked[table] |= some
+            places, known = _PLACES[table], self._rows[table]
+            for row in rows:
+                if table not in _TAKEN_BACK or row[-1] is None:
+                    known[tuple([row[place] for place in places])] = row[0]
+            if table is versions:
+                for row in rows:
+                    self._remember(StoredVersion(*row))
 
-    def _find_jobs(self, keys: set[tuple[str, str]]) -> None:
-        self._asked.update((jobs, key) for key in keys)
-        for number, namespace, name, _ in find_rows(self._connection, jobs, ("namespace", "name"), keys):
-            self._jobs[namespace, name] = number
+    def _row(self, table: sa.Table, key: _Key, *, is_new: bool = False) -> int | None:
+        """The row's number, or that of what it is about; None when there is none. `is_new`: none can be stored."""
+        known = self._rows[table]
+        if key not in known and not is_new and key not in self._asked[table]:
+            self._find((table, {key}))
+        return known.get(key)
 
-    def _find_entities(self, keys: set[tuple[str, str]]) -> None:
-        self._asked.update((entities, key) for key in keys)
-        for number, namespace, name, _ in find_rows(self._connection, entities, ("namespace", "name"), keys):
-            self._entities[namespace, name] = number
-
-    def _find_versions(self, keys: set[tuple[int, str]]) -> None:
-        self._asked.update((versions, key) for key in keys)
-        for row in find_rows(self._connection, versions, ("entity", "digest"), keys):
-            self._remember(_Version(*row))
-
-    def _find_digests(self, keys: set[tuple[int, str]]) -> None:
-        self._asked.update((digests, key) for key in keys)
-        for row in find_rows(self._connection, digests, ("version", "algorithm"), keys):
-            self._digests.add((row[0], row[1]))
-
-    def _find_edges(self, keys: set[tuple[int, int, str]]) -> None:
-        """Those not taken back."""
-        rows = find_rows(self._connection, edges, ("run", "version", "relation"), keys)
-        self._edges.update((row[1], row[2], row[3]) for row in rows if row[6] is None)
-        self._no_edges.update(keys - self._edges)
-
-    def _remember(self, version: _Version) -> None:
-        self._versions[version.entity, version.digest] = self._by_id[version.id] = version
+    def _remember(self, version: StoredVersion) -> None:
+        self._versions.setdefault(version.id, version)
+        self._rows[versions][version.entity, version.digest] = version.id
 
     def _add(self, table: sa.Table, **values: Any) -> None:
         self._pending[table].append(tuple(map(values.get, _COLUMNS[table])))
 
     def _insert(self, table: sa.Table, **values: Any) -> int:
-        if table not in self._next_ids:
-            newest = self._connection.scalar(_GREATEST_ID[table])
-            self._next_ids[table] = int(newest or 0) + 1
+        if not self._next_ids:
+            greatest = greatest_ids(self._connection, _NUMBERED)
+            self._next_ids = {of: number + 1 for of, number in greatest.items()}
         number = self._next_ids[table]
         self._first_new.setdefault(table, number)
         self._next_ids[table] += 1
         self._add(table, id=number, **values)
+        self._rows[table][tuple([values[name] for name in _KEYS[table]])] = number
         return number
 
     def _is_new(self, table: sa.Table, number: int) -> bool:
         """Made in this transaction, so the database knows nothing more about it than we do."""
         return number >= self._first_new.get(table, number + 1)
+
+
+def _digest(body: str) -> bytes:
+    return hashlib.sha256(body.encode()).digest()

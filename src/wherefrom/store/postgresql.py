@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.pool import QueuePool
 
 from wherefrom.errors import ConflictError, FormatError, NotFoundError, UnavailableError, WherefromError
+from wherefrom.store.arrays import adapt_arrays
 from wherefrom.store.backend import WRITER_WAIT_S
 
 SCHEMES = ("postgresql", "postgres", "postgresql+psycopg")
@@ -88,6 +89,7 @@ class PostgresqlBackend:
         except ImportError as error:
             hint = "pip install 'wherefrom[postgresql]'"
             raise UnavailableError(f"an archive on PostgreSQL needs an extra: {hint}", hint=hint) from error
+        sa.event.listen(self.engine, "connect", lambda connection, _: adapt_arrays(connection))
 
     def require(self) -> None:
         pass

@@ -200,7 +200,7 @@ named_versions = sa.Table(
     sa.Column("entity", NUMBER, nullable=False),
     sa.Column("version", TEXT, nullable=False),
     sa.Column("entry", NUMBER, nullable=False),
-    sa.Index("named_versions_by_entity", "entity"),
+    sa.Index("named_versions_by_entity", "entity", "version"),
 )
 named_version_edges = sa.Table(
     "named_version_edges",
@@ -217,8 +217,8 @@ deletions = sa.Table(
     "deletions",
     metadata,
     sa.Column("entry", NUMBER, primary_key=True, autoincrement=False),
-    sa.Column("dataset", NUMBER, nullable=False),  # an entity by its canonical name, or 0
-    sa.Column("job", NUMBER, nullable=False),  # or 0
+    sa.Column("dataset", NUMBER, primary_key=True, autoincrement=False),  # an entity by its canonical name, or 0
+    sa.Column("job", NUMBER, primary_key=True, autoincrement=False),  # or 0
     sa.Column("at", NUMBER, nullable=False),  # microseconds since 1970
     sa.Column("retracted", NUMBER),
 )

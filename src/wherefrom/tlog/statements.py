@@ -100,10 +100,11 @@ class PublishedLineage:
 
 
 def digest_rows(rows: Iterable[Sequence[Any]]) -> ViewDigest:
-    """Of rows in the order of their key: each a JSON array of integers, text and null, no spaces, and a newline."""
+    """Of rows in the order of their key: each a JSON array of integers, text, bytes in hex and null, and a newline."""
     digest, count = hashlib.sha256(), 0
     for row in rows:
-        digest.update(json.dumps(list(row), separators=(",", ":"), ensure_ascii=False).encode() + b"\n")
+        text = json.dumps(list(row), separators=(",", ":"), ensure_ascii=False, default=bytes.hex)
+        digest.update(text.encode() + b"\n")
         count += 1
     return ViewDigest(count, digest.hexdigest())
 

@@ -43,11 +43,13 @@ def _about(item: Stated) -> list[str]:
         return [f"{what} because {said['reason']}{basis}; what it said is not in this answer"]
     kind, predicate, received = item.statement.predicate_type, item.statement.predicate, item.entry.received
     if event_kind_of(kind):
-        happened = event_of(item.statement).time
-        if received - happened > LATE:
-            return [f"statement {item.index} says {format_time(happened)}, it came {received - happened} later"]
-        if happened - received > LATE:
-            return [f"statement {item.index} says {format_time(happened)}, after it was received"]
+        happened = (event := event_of(item.statement)).time
+        odd = [f"statement {item.index} is marked: {p.path}: {p.message}" for p in event.problems[:1]]
+        if happened and received - happened > LATE:
+            return [*odd, f"statement {item.index} says {format_time(happened)}, it came {received - happened} later"]
+        if happened and happened - received > LATE:
+            return [*odd, f"statement {item.index} says {format_time(happened)}, after it was received"]
+        return odd
     if kind == GAP:
         return [f"not seen: {predicate['detail']}"]
     if kind == RETIREMENT:

@@ -82,8 +82,8 @@ def read_graph(statements: Iterable[tuple[int, str, Statement | Entry]], *, clai
             continue
         if statement.predicate_type == CORRECTION:
             graph.take_back(index_of.get(statement.predicate["corrects"]))
-        if event_kind_of(statement.predicate_type):
-            _read_event(graph, index, event_of(statement), assumed)
+        if event_kind_of(statement.predicate_type) and (event := event_of(statement)).run_id:
+            _read_event(graph, index, event, assumed)
     return graph
 
 

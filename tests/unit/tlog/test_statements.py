@@ -91,3 +91,8 @@ def test_the_page_lists_the_views_and_columns_that_there_are():
     for table in VIEWS:
         key = ", ".join(f"**{column.name}**" for column in table.primary_key.columns)
         assert f"| `{table.name}` | {key}" in page
+
+
+def test_bytes_in_a_row_stand_as_hex():
+    assert digest_rows([(1, b"\x00\xff", "a")]) == digest_rows([(1, "00ff", "a")])
+    assert digest_rows([(1, b"\x00\xff")]) != digest_rows([(1, "00fe")])

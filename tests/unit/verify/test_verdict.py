@@ -7,6 +7,7 @@ from events import content, dataset, event, pipeline, run_id
 
 from wherefrom.archive import Archive
 from wherefrom.archive.issuing import issue_evidence
+from wherefrom.archive.taking import take_events
 from wherefrom.errors import UnavailableError
 from wherefrom.ledger import Ledger
 from wherefrom.notes import SigningKey, TrustedLog, TrustPolicy, parse_policy
@@ -154,6 +155,20 @@ def test_what_a_reader_should_know_is_remarked_and_does_not_make_it_false(archiv
         "is inferred, not seen: t",
     ):
         assert expected in said
+
+
+def test_evidence_that_rests_on_a_marked_event_is_true_and_says_so(archive):
+    made, used = dataset("m", "model"), dataset("t", "table")
+    base = {"eventTime": "2026-11-21T08:00:00", "inputs": [used, 7], "outputs": [made]}
+    run = {**base, "run": {"runId": "my run"}, "job": {"namespace": "n", "name": "j"}}
+    others = [{**base, "job": run["job"]}, {"eventTime": "2026-11-21T08:00:00Z", "dataset": made}]
+    taken = take_events(archive, [json.dumps(event).encode() for event in (run, *others)])
+    assert all(one.receipt and one.problems for one in taken)
+    data, _ = issue_evidence(archive, "m")
+    verdict = verify_bundle(data, policy_of(archive))
+    assert verdict.outcome is Outcome.TRUE, false_findings(verdict)
+    assert {version[1] for version in verdict.versions} == {"m", "t"}
+    assert any(remark.startswith("statement 1 is marked: $.eventTime: ") for remark in verdict.remarks)
 
 
 def test_corrections_come_with_the_evidence_and_count(archive):

@@ -80,7 +80,7 @@ def upgrade() -> None:
         _number("entry"),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index("named_versions_by_entity", "named_versions", ["entity"], unique=False)
+    op.create_index("named_versions_by_entity", "named_versions", ["entity", "version"], unique=False)
     op.create_table(
         "named_version_edges",
         _number("id"),
@@ -100,7 +100,7 @@ def upgrade() -> None:
         _number("job"),
         _number("at"),
         _number("retracted", nullable=True),
-        sa.PrimaryKeyConstraint("entry"),
+        sa.PrimaryKeyConstraint("entry", "dataset", "job"),
     )
     op.create_table(
         "marks",
