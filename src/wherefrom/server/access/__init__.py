@@ -1,0 +1,1 @@
+"""Who may do what: tokens and logins say who asks, grants and Cedar policies what they may. Source: docs/access.md."""
