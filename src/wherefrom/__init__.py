@@ -16,8 +16,10 @@ if TYPE_CHECKING:
         log_params,
         run,
     )
+    from wherefrom.client import Client
 
 __all__ = [
+    "Client",
     "Run",
     "__version__",
     "autolog",
@@ -30,14 +32,16 @@ __all__ = [
     "run",
 ]
 
+_HOMES = {"Client": "wherefrom.client"}
+
 
 def __getattr__(name: str) -> object:
     # PEP 562: importing wherefrom costs nothing until one of these is used.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from wherefrom.capture import sdk
+    import importlib
 
-    value: object = getattr(sdk, name)
+    value: object = getattr(importlib.import_module(_HOMES.get(name, "wherefrom.capture.sdk")), name)
     globals()[name] = value
     return value
 

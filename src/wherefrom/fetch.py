@@ -5,10 +5,12 @@ A reply is never trusted for being a reply: whoever asks verifies what came.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import os
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -70,7 +72,16 @@ def request(
             headers={"User-Agent": "wherefrom", "Accept-Encoding": "identity", **(headers or {})},
             timeout=urllib3.Timeout(total=timeout_s),
             redirect=method == "GET",
-            retries=urllib3.Retry(connect=0, read=0, other=0, status=0, redirect=5, raise_on_redirect=True),
+            # A 503 that says when to come again is a reply like another, too.
+            retries=urllib3.Retry(
+                connect=0,
+                read=0,
+                other=0,
+                status=0,
+                redirect=5,
+                raise_on_redirect=True,
+                respect_retry_after_header=False,
+            ),
             preload_content=False,
         )
         try:
@@ -84,6 +95,46 @@ def request(
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise UnavailableError(f"{method} {url}: {_reason(error)}", hint="try again later") from error
     return Reply(reply.status, {name.lower(): value for name, value in reply.headers.items()}, content)
+
+
+@contextlib.contextmanager
+def stream(
+    url: str, *, headers: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S
+) -> Iterator[tuple[Reply, Iterator[bytes]]]:
+    """GET a body that has no end: (reply, what comes as it comes); the reply's own body is what an error says.
+
+    Raises as `request` does, the iterator too: UnavailableError when nothing came for `timeout_s`, or the connection
+    broke. It ends when the server ends it.
+    """
+    import urllib3
+
+    if not url.startswith(("http://", "https://")):
+        raise FormatError(f"URL {url!r} does not begin with http:// or https://")
+    try:
+        reply = _pool().request(
+            "GET",
+            url,
+            headers={"User-Agent": "wherefrom", "Accept-Encoding": "identity", **(headers or {})},
+            timeout=urllib3.Timeout(connect=timeout_s, read=timeout_s),
+            retries=False,
+            preload_content=False,
+        )
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise UnavailableError(f"GET {url}: {_reason(error)}", hint="try again later") from error
+
+    def parts() -> Iterator[bytes]:
+        try:
+            while part := reply.read1(1 << 16):
+                yield part
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise UnavailableError(f"GET {url}: {_reason(error)}", hint="try again later") from error
+
+    try:
+        is_error = reply.status != 200
+        named = {name.lower(): value for name, value in reply.headers.items()}
+        yield Reply(reply.status, named, next(parts(), b"") if is_error else b""), parts()
+    finally:
+        reply.close()  # half read, the connection is of no more use
 
 
 def _reason(error: Exception) -> str:
@@ -113,3 +164,7 @@ def _pool() -> urllib3.PoolManager:
     import urllib3
 
     return urllib3.PoolManager(maxsize=16)
+
+
+# Two processes that read answers from one connection would get each other's.
+os.register_at_fork(after_in_child=_pool.cache_clear)

@@ -2,6 +2,7 @@
 
 import contextlib
 import http.server
+import os
 import socket
 import threading
 import time
@@ -32,6 +33,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         match self.path:
             case "/moved":
                 self._answer(302, Location="/here")
+            case "/busy":
+                self._answer(503, b"later", **{"Retry-After": "3"})
             case "/round":
                 self._answer(302, Location="/round")
             case "/cut":
@@ -100,10 +103,42 @@ def test_get_follows_a_redirect_and_post_does_not(url):
     assert fetch.post(f"{url}/moved", b"x", content_type="text/plain").status == 307
 
 
+def test_a_server_that_says_when_to_come_again_has_answered(url):
+    reply = fetch.get(f"{url}/busy")
+    assert (reply.status, reply.body, reply.headers["retry-after"]) == (503, b"later", "3")
+
+
+def test_a_stream_gives_what_comes_as_it_comes_and_says_when_it_breaks(url):
+    with fetch.stream(f"{url}/drip", timeout_s=60) as (reply, parts):
+        assert (reply.status, next(parts)[:1]) == (200, b".")
+    with fetch.stream(f"{url}/busy") as (reply, parts):
+        assert (reply.status, reply.body, list(parts)) == (503, b"later", [])
+    with (
+        fetch.stream(f"{url}/cut", timeout_s=60) as (_, parts),
+        pytest.raises(UnavailableError, match=f"GET {url}/cut: "),
+    ):
+        list(parts)
+    with pytest.raises(UnavailableError, match=f"GET {url}/mute: "), fetch.stream(f"{url}/mute", timeout_s=0.1):
+        pass
+    with pytest.raises(FormatError, match="does not begin with http"), fetch.stream("file:///etc/hosts"):
+        pass
+
+
 def test_the_connection_is_kept_from_one_request_to_the_next(url):
     for number in range(5):
         fetch.get(f"{url}/{number}")
     assert len(Handler.connections) == 1
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_takes_connections_of_its_own(url):
+    fetch.get(f"{url}/a")
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if fetch.get(f"{url}/b").body == b"/b" else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert fetch.get(f"{url}/c").body == b"/c"
+    assert len(Handler.connections) == 2
 
 
 def test_a_body_of_the_limit_passes_and_one_byte_more_does_not(url):

@@ -47,11 +47,15 @@ class Config:
     """Attributes are documented where users read them, in docs/capture.md; sizes in bytes.
 
     Attributes:
+        server_url: of the server that takes the project's statements; None: its own archive does.
+        send_for_s: how long a recorder goes on sending to the server once the program has ended.
         log_level: lowest number of a kept log record; None keeps none.
         levels: the first that matches decides; none means "records".
     """
 
     namespace: str | None = None
+    server_url: str | None = None
+    send_for_s: float = 60.0
     include: tuple[Pattern[str], ...] = ()
     exclude: tuple[Pattern[str], ...] = ()
     log_level: int | None = 20
@@ -112,8 +116,9 @@ class _Reader:
         self._path = path
 
     def config(self, document: dict[str, Any]) -> Config:
-        tables = self._only(document, "", "project", "capture", "source")
+        tables = self._only(document, "", "project", "capture", "source", "server")
         project = self._only(self._table(tables, "project"), "project.", "namespace")
+        server = self._only(self._table(tables, "server"), "server.", "url", "send_for_s")
         names = ("include", "exclude", "logging", "log_max_records", "records_max_bytes", "fit_max_bytes", "level")
         capture = self._only(self._table(tables, "capture"), "capture.", *names)
         numbers = {
@@ -124,6 +129,8 @@ class _Reader:
         logging = self._choice(capture.get("logging", "INFO"), "capture.logging", tuple(LOGGING))
         return Config(
             namespace=self._text(project["namespace"], "project.namespace") if "namespace" in project else None,
+            server_url=self._text(server["url"], "server.url") if "url" in server else None,
+            send_for_s=self._number(server["send_for_s"], "server.send_for_s") if "send_for_s" in server else 60,
             include=tuple(map(compile_pattern, self._texts(capture.get("include", []), "capture.include"))),
             exclude=tuple(map(compile_pattern, self._texts(capture.get("exclude", []), "capture.exclude"))),
             log_level=LOGGING[logging],

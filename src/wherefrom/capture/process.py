@@ -51,6 +51,23 @@ def describe_process(script: str | None) -> dict[str, Any]:
     }
 
 
+def is_running(process_id: str) -> bool:
+    """Whether the process that described itself with this `id` still runs; False where there is no /proc to ask."""
+    number, _, said_ns = process_id.partition("-")
+    if not (number.isdecimal() and said_ns.isdecimal()):
+        return False
+    try:
+        with open(f"/proc/{number}/stat") as file:  # noqa: PTH123
+            fields = file.read().rpartition(")")[2].split()
+        with open("/proc/uptime") as file:  # noqa: PTH123
+            booted_s = time.time() - float(file.read().split()[0])
+    except (OSError, ValueError, IndexError):
+        return False
+    # Another process may have got its number since. A clock that was set makes no difference of less than a minute.
+    started_s = booted_s + int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    return fields[0] not in "ZX" and started_s < int(said_ns) / 1e9 + 60
+
+
 def find_script() -> str | None:
     """The program's own file, as `__main__` knows it."""
     main = sys.modules.get("__main__")

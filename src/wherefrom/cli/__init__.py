@@ -1,36 +1,46 @@
 """The command line. Parses, asks, prints; decides nothing."""
 
 from wherefrom.cli import (
+    access,
     anchoring,
     asking,
+    consuming,
     erasing,
     fingerprinting,
     health,
+    ingesting,
     keeping,
     keys,
+    outbox,
     proving,
     publishing,
     recording,
     records,
+    serving,
     verifying,
     witnessing,
 )
 from wherefrom.cli.app import app, main
 
 __all__ = [
+    "access",
     "anchoring",
     "app",
     "asking",
+    "consuming",
     "erasing",
     "fingerprinting",
     "health",
+    "ingesting",
     "keeping",
     "keys",
     "main",
+    "outbox",
     "proving",
     "publishing",
     "recording",
     "records",
+    "serving",
     "verifying",
     "witnessing",
 ]

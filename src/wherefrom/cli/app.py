@@ -42,11 +42,29 @@ def _options(
 
 def find_archive(*, drain: bool = True) -> Archive:
     """The archive of the project that the working folder lies in, with what waited in its outbox recorded."""
-    archive = Archive.find(Path.cwd())
-    if drain and capture.list_waiting(archive.root):
+    remote = find_remote()
+    try:
+        archive = Archive.find(Path.cwd())
+    except NotFoundError as error:
+        if remote is None:
+            raise
+        raise NotFoundError(str(error), hint=f"its runs are recorded at {remote.url}: ask there") from error
+    if drain and remote is None and capture.list_waiting(archive.root):
         for path, problem in capture.drain_outbox(archive).left:
             say(f"{path} still waits to be recorded: {problem}", kind="warning")
     return archive
+
+
+def find_remote() -> capture.Remote | None:
+    """The server that the project of the working folder records to, if it does."""
+    root = capture.find_root(str(Path.cwd()))
+    if root is None:
+        return None
+    try:
+        config = capture.read_config(root)
+    except WherefromError:  # which is said where the file is needed
+        config = capture.Config()
+    return capture.find_remote(root, config)
 
 
 def main() -> None:

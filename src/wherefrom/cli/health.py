@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
 
 from wherefrom import capture
-from wherefrom.cli.app import EXIT_FALSE, app, find_archive
+from wherefrom.archive.folder import FOLDER, ArchiveFolder
+from wherefrom.cli.app import EXIT_FALSE, app, find_archive, find_remote
+from wherefrom.cli.outbox import show_outbox
 from wherefrom.cli.output import mark, print_json, progress
 from wherefrom.cli.recording import AsJson
 from wherefrom.lineage import Run
@@ -15,8 +19,14 @@ from wherefrom.lineage import Run
 def status(*, as_json: AsJson = False) -> None:
     """Tell what the archive holds: its ledger, newest runs, and what waits to be recorded.
 
+    Where runs are recorded by a server, what waits to be sent there.
+
     Example: `wherefrom status`
     """
+    root, remote = capture.find_root(str(Path.cwd())), find_remote()
+    if root and remote and not ArchiveFolder(Path(root) / FOLDER).exists:
+        show_outbox(Path(root), remote, as_json=as_json)
+        return
     archive = find_archive()
     waiting = capture.list_waiting(archive.root)
     counts, runs = archive.count_rows(), archive.list_runs(5)

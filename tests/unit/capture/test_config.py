@@ -9,6 +9,10 @@ FULL = """
 [project]
 namespace = "flights"
 
+[server]
+url = "https://lineage.example.com"
+send_for_s = 5
+
 [capture]
 include = ["vendor/**/*.txt"]
 exclude = ["scratch", "*.log"]
@@ -53,6 +57,7 @@ def test_without_a_file_the_defaults_hold(tmp_path):
 def test_every_key_is_read(tmp_path):
     config = read_config(write(tmp_path, FULL))
     assert config.namespace == "flights"
+    assert (config.server_url, config.send_for_s) == ("https://lineage.example.com", 5)
     assert (config.log_level, config.log_max_records) == (logging.WARNING, 10)
     assert (config.records_max_bytes, config.fit_max_bytes) == (1_000_000, 0)
     assert [bool(p.fullmatch("scratch/x")) for p in config.exclude] == [True, False]
@@ -105,6 +110,8 @@ def test_logging_can_be_switched_off(tmp_path):
         ("[[capture.level]]\npath = 'x'\nlevel = 'files'\nprivate = true", r"level\[0\].private is true or false, and"),
         ("[[capture.level]]\npath = 'x'\nlevel = 'records'\nprivate = 1", r"level\[0\].private is true or false, and"),
         ("[[source]]\npath = 'x'", r"source\[0\] says nothing about the source"),
+        ("[server]\ntoken = 'secret'", "server.token is unknown; known: url, send_for_s"),
+        ("[server]\nurl = 3", "server.url is 3, expected a text"),
         ("[[source]]\npath = 'x'\nlicense = 'MIT'", r"source\[0\].license is unknown"),
         ("[[source]]\npath = 'x'\nacquired_at = '2026-01-02'", "expected a time with a zone"),
         ("[[source]]\npath = 'x'\nacquired_at = 2026-01-02T00:00:00", "expected a time with a zone"),

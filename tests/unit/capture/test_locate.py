@@ -29,6 +29,13 @@ def test_an_archive_whose_database_is_elsewhere_is_found_too(project):
     assert find_root(str(project / "scripts")) == str(project)
 
 
+def test_a_project_that_records_to_a_server_is_found_by_its_key(project):
+    (project / ".wherefrom" / "keys").mkdir(parents=True)
+    assert find_root(str(project / "scripts")) is None
+    (project / ".wherefrom" / "keys" / "producer").touch()
+    assert find_root(str(project / "scripts")) == str(project)
+
+
 def test_a_folder_that_only_holds_an_outbox_is_no_archive(project):
     (project / ".wherefrom" / "outbox").mkdir(parents=True)
     assert find_root(str(project)) is None

@@ -2,6 +2,7 @@
 
 It reads frames from stdin, hashes and records, and replies on descriptor 4: {"answer": n} to those who ask,
 {"done": true, …} after `bye`. When every process that could write has gone without a `bye`, they were killed.
+A recorder for a server goes on sending for some time after that; nobody waits for it then.
 """
 
 from __future__ import annotations
@@ -50,6 +51,16 @@ def main(root: str, spool_name: str) -> None:
     replies.close()
     if not is_killed and inbox.await_end(_LINGER_S):
         service.note_late_changes()
+    _leave_stderr()
+    service.send_rest()
+
+
+def _leave_stderr() -> None:
+    """Whoever reads the program's output to its end must not wait for us."""
+    with suppress(OSError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, 2)
+        os.close(nowhere)
 
 
 def _reply(replies: IO[bytes], reply: dict[str, Any]) -> None:

@@ -23,18 +23,30 @@ from wherefrom.statements import Statement, make_event_statement, make_gap_state
 
 
 class Notary:
-    """Records what runs did: in the archive, or in the outbox once the archive refuses. For one thread.
+    """Records what runs did: where it is told to, or in the outbox alone once that refuses. For one thread.
 
     Attributes:
-        is_refused: the archive refused something, which the outbox keeps.
+        is_refused: the archive, or whatever stands in for it, refused something, which the outbox keeps.
         waited_s: seconds between the end of a run and its last digest, over all runs.
         recorded_s: seconds that opening the archive and recording took, over all runs.
     """
 
-    def __init__(self, root: str, config: Config, *, sink: Sink | None, on_open: Callable[[], None]) -> None:
-        """Use `sink`, or open the project's archive; `on_open` is called once it is known whether that can be done."""
+    def __init__(
+        self,
+        root: str,
+        config: Config,
+        *,
+        sink: Sink | None,
+        on_open: Callable[[], None],
+        open_sink: Callable[[], Sink] | None = None,
+    ) -> None:
+        """Use `sink`, or else what `open_sink` gives, which by default opens the project's archive.
+
+        `on_open` is called once it is known whether that can be done.
+        """
         self._root = root
         self._config = config
+        self._open_sink = open_sink or self._open_archive
         self._on_open = on_open
         self._sink = sink
         self._surroundings: dict[str, Surroundings] = {}
@@ -99,9 +111,7 @@ class Notary:
         if self._sink is None:
             began = time.monotonic()
             try:
-                self._sink, is_new = open_archive(self._root, namespace=self._config.namespace)
-                if is_new:
-                    say(f"made an archive in '{self._root}/{FOLDER}'")
+                self._sink = self._open_sink()
             except Exception as error:  # noqa: BLE001 - whatever is wrong with the archive, the run is kept
                 self._refuse(error, OutboxSink(self._root, uuid.uuid4().hex))
             self._on_open()
@@ -109,6 +119,12 @@ class Notary:
         if self._sink is None:
             raise AssertionError("either the archive or the outbox")
         return self._sink
+
+    def _open_archive(self) -> Sink:
+        archive, is_new = open_archive(self._root, namespace=self._config.namespace)
+        if is_new:
+            say(f"made an archive in '{self._root}/{FOLDER}'")
+        return archive
 
     def _record(self, run: Run, statements: list[Statement]) -> None:
         sink = self._open()
@@ -135,7 +151,8 @@ class Notary:
         if self._is_lost:
             say(f"warning: this run is not recorded: {why}")
         else:
-            say(f"warning: the archive takes no records now: {why}; they are kept in '{kept.path}'")
+            taker = "archive" if self._open_sink == self._open_archive else "outbox for the server"
+            say(f"warning: the {taker} takes no records now: {why}; they are kept in '{kept.path}'")
 
 
 def _with_contents(items: Iterable[Item]) -> list[tuple[Item, Content]]:

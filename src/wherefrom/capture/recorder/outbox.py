@@ -2,6 +2,7 @@
 
 <id>.messages     what a captured process said, as frames (frames.py); while a recorder lives, it holds a lock on it
 <id>.statements   finished statements that the archive refused, one JSON text a line
+<…>.envelopes     signed statements for the server: see parcels.py
 <run>.children    commands that began a run of their own, so that the run which started them need not call it a gap
 """
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wherefrom.capture import config as configuration
 from wherefrom.capture.channel import say
 from wherefrom.capture.frames import FrameReader
 from wherefrom.capture.recorder.book import Book
 from wherefrom.capture.recorder.contents import Reader
+from wherefrom.capture.recorder.draining import drain_into
 from wherefrom.capture.recorder.known import KnownRecords
 from wherefrom.capture.recorder.notary import Notary
 from wherefrom.capture.recorder.patience import Patience
-from wherefrom.capture.recorder.sink import Sink
+from wherefrom.capture.recorder.sink import RemoteSink, Sink
+from wherefrom.capture.remote import find_remote
 from wherefrom.errors import FormatError, WherefromError
+
+if TYPE_CHECKING:
+    from wherefrom.capture.recorder.sender import Courier
 
 _WORKERS = 2
 
@@ -35,11 +40,16 @@ class Service:
         answer: Callable[[int], None] = lambda _: None,
         on_open: Callable[[], None] = lambda: None,
     ) -> None:
-        """`sink`: an archive that is open already; by default that of the project folder `root`, opened when needed."""
-        config, problem = _read_config(root)
+        """`sink`: where to record; by default the server or the archive of the project folder `root`, when needed."""
+        config, problem = read_choices(root)
+        self._root = root
+        self._config = config
+        self._remote = find_remote(root, config) if sink is None else None
+        self._courier: Courier | None = None
         self._frames = FrameReader()
         self._reader = Reader(KnownRecords(root), records_max_bytes=config.records_max_bytes)
-        self._notary = Notary(root, config, sink=sink, on_open=on_open)
+        opener = self._open_remote if self._remote else None
+        self._notary = Notary(root, config, sink=sink, on_open=on_open, open_sink=opener)
         self._patience = Patience(self._reader.describe)
         self._answer = answer
         self.last_ns = 0
@@ -91,6 +101,26 @@ class Service:
         """To be called once the captured process is gone."""
         self._book.note_late_changes()
 
+    def send_rest(self) -> None:
+        """Go on sending to the server for as long as the project says; what is left then, a later recorder sends."""
+        if self._courier is None or self._remote is None:
+            return
+        deadline = time.monotonic() + self._remote.send_for_s
+        drain_into(self._open_remote(), self._root, until=deadline)
+        self._courier.finish(max(0.0, deadline - time.monotonic()))
+
+    def _open_remote(self) -> RemoteSink:
+        sink = RemoteSink.open(self._root, namespace=self._config.namespace, on_kept=self._notify)
+        if self._courier is None and self._remote is not None:
+            from wherefrom.capture.recorder.delivering import start_courier
+
+            self._courier = start_courier(self._root, self._remote)
+        return sink
+
+    def _notify(self) -> None:
+        if self._courier is not None:
+            self._courier.notify()
+
     def _answered(self, number: int) -> None:
         self._patience.end()
         self._answer(number)
@@ -105,7 +135,7 @@ def replay(frames: Iterable[bytes], root: str, sink: Sink) -> None:
     service.finish(at_ns=service.last_ns or time.time_ns())
 
 
-def _read_config(root: str) -> tuple[configuration.Config, str]:
+def read_choices(root: str) -> tuple[configuration.Config, str]:
     """The user's choices; when they can't be read, none, and why."""
     try:
         return configuration.read_config(root), ""

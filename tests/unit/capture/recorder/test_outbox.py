@@ -1,5 +1,8 @@
 import fcntl
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 
@@ -8,6 +11,7 @@ import pytest
 from wherefrom.archive import Archive
 from wherefrom.capture import drain_outbox, list_waiting
 from wherefrom.capture.frames import format_frames
+from wherefrom.capture.process import is_running
 from wherefrom.capture.recorder.outbox import (
     PROJECT,
     OutboxSink,
@@ -148,6 +152,23 @@ def test_what_a_live_recorder_writes_is_left_to_it(archive, outbox):
     assert b"early" in spool.path.read_bytes() and b"late" in spool.path.read_bytes()
     spool.remove()
     assert not spool.path.exists()
+
+
+def test_what_a_process_says_that_still_runs_is_not_recorded_before_it_has_ended(archive, outbox):
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
+        described = {"id": f"{process.pid}-{time.time_ns()}", "script": None}
+        begin = {"do": "begin", "run": RUN, "job": "job", "kind": "RUN", "process": described}
+        (outbox / "id.messages").write_bytes(frames(begin))
+        assert (drain_outbox(archive).recorded, archive.list_runs(5)) == ((), [])
+        process.communicate(b"\n")
+    assert len(drain_outbox(archive).recorded) == 1
+    assert [run.state for run in archive.list_runs(5)] == ["ABORT"]
+
+
+def test_a_number_that_another_process_has_got_since_is_not_the_process():
+    assert is_running(f"{os.getpid()}-{time.time_ns()}")
+    assert not is_running(f"{os.getpid()}-{time.time_ns() - 10**9 * 3600 * 24 * 365}")
+    assert not is_running("1")
 
 
 def test_a_spool_that_can_not_be_written_is_done_without(tmp_path):
