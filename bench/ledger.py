@@ -4,8 +4,8 @@
 
 `appends`: the ledger alone, filled to 10,000, 100,000, … up to N entries (100,000 by default; 10,000,000 take an hour),
 in batches of 1,000, 100 and 1, with inclusion proofs at each size. `events`: the whole way from an OpenLineage event to
-its receipt, by one producer, 16 threads and 16 processes. `asking`: traces, evidence and its verification. Every commit
-is durable. The parts are in bench/ledger/.
+its receipt, by one producer, 2 and 32 threads, and 16 processes. `asking`: traces, evidence and its verification. Every
+commit is durable. The parts are in bench/ledger/.
 """
 
 from __future__ import annotations

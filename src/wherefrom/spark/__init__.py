@@ -6,5 +6,14 @@ room imports nothing of Spark's.
 """
 
 from wherefrom.spark.driver import fingerprint, fingerprint_with_keys
+from wherefrom.spark.kafka_offsets import KafkaOffsets, SparkRun, keep_kafka_offsets
+from wherefrom.spark.kafka_pinning import pin_kafka_offsets
 
-__all__ = ["fingerprint", "fingerprint_with_keys"]
+__all__ = [
+    "KafkaOffsets",
+    "SparkRun",
+    "fingerprint",
+    "fingerprint_with_keys",
+    "keep_kafka_offsets",
+    "pin_kafka_offsets",
+]

@@ -1,0 +1,62 @@
+"""The items of a JSON array, each with its own bytes: what a batch brings is kept as it came, item by item."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from wherefrom.errors import FormatError
+
+# Strict reading comes later, item by item; here only where each one ends has to be right.
+_DECODER = json.JSONDecoder(parse_int=float)  # Python refuses to convert very long integers, which nobody needs here
+_SPACE = re.compile(r"[ \t\n\r]*")
+
+
+def split_array(data: bytes, *, what: str, most: int) -> list[tuple[bytes, Any]]:
+    """Each item's bytes, exactly as they stand between the commas but for the space around, and what it says.
+
+    What it says is read quickly: of two members with one name the last is kept, numbers are floats.
+
+    Raises FormatError: no JSON array, not UTF-8, nested deeper than the parser goes.
+    Raises OverflowError with the number found so far when there are more than `most` items.
+    """
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        raise FormatError(f"{what}: not UTF-8 at byte {error.start}") from error
+    plain = text.isascii()  # then characters are bytes, and nothing has to be encoded again
+    items: list[tuple[bytes, Any]] = []
+    at = _skip(text, 0)
+    if text[at : at + 1] != "[":
+        raise FormatError(f"{what}: is no JSON array")
+    at = _skip(text, at + 1)
+    closed = text[at : at + 1] == "]"
+    while not closed:
+        if len(items) >= most:
+            raise OverflowError(len(items) + 1)
+        try:
+            value, end = _DECODER.raw_decode(text, at)
+        except json.JSONDecodeError as error:
+            raise _malformed(what, text, error.pos, error.msg, len(items)) from error
+        except RecursionError as error:
+            raise FormatError(f"{what}: $[{len(items)}]: nested too deep") from error
+        items.append((data[at:end] if plain else text[at:end].encode(), value))
+        at = _skip(text, end)
+        closed = text[at : at + 1] == "]"
+        if not closed:
+            if text[at : at + 1] != ",":
+                raise _malformed(what, text, at, "Expecting ',' or ']'", len(items))
+            at = _skip(text, at + 1)
+    if _skip(text, at + 1) != len(text):
+        raise _malformed(what, text, at + 1, "Extra data", len(items))
+    return items
+
+
+def _skip(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return found.end() if found else at
+
+
+def _malformed(what: str, text: str, position: int, problem: str, item: int) -> FormatError:
+    return FormatError(f"{what}: $[{item}]: not JSON at byte {len(text[:position].encode())}: {problem}")

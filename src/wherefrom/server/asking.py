@@ -1,0 +1,251 @@
+"""What all questions share: who asks, as of when, about which node; and what each answer says of itself.
+
+{"checkpoint": {"origin", "size", "root"}, "asOf", "validAt", "complete", "truncated", "pending", …}
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import numpy as np
+import orjson
+from fastapi import Query
+from starlette.responses import Response
+
+from wherefrom.archive.live import LiveGraph, Sight
+from wherefrom.errors import FormatError, NotFoundError
+from wherefrom.ledger import prove_entry
+from wherefrom.lineage.graph import NEVER, Scope, time_text
+from wherefrom.server.access.guard import Action, Guard, Principal
+from wherefrom.statements import canonical_name, format_time, parse_time
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from wherefrom.archive import Archive
+
+READ: Final[dict[str, Any]] = {"x-wherefrom-action": "read"}
+MAX_NODES: Final = 5000
+MAX_DEPTH: Final = 100
+MAX_NAME: Final = 10_000
+MAX_PROOFS: Final = 1000
+_MOST_SPLITS: Final = 100
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_TYPES: Final = ("dataset", "job", "run")
+
+Node = Annotated[
+    str | None,
+    Query(max_length=MAX_NAME, description="`dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME` or `run:ID`."),
+]
+NodeType = Annotated[str, Query(pattern="^(dataset|job)$", description="Together with `namespace` and `name`.")]
+Namespace = Annotated[str | None, Query(max_length=MAX_NAME)]
+NodeName = Annotated[str | None, Query(max_length=MAX_NAME)]
+Depth = Annotated[int, Query(ge=0, le=MAX_DEPTH, description="Steps from data to data.")]
+AsOf = Annotated[
+    str | None,
+    Query(alias="asOf", max_length=64, description="As recorded then: an entry's index, a time (RFC 3339), or a day."),
+]
+ValidAt = Annotated[
+    str | None, Query(alias="validAt", max_length=64, description="What was so at that time, by the events' own times.")
+]
+MaxNodes = Annotated[int, Query(alias="maxNodes", ge=1, le=MAX_NODES)]
+Proof = Annotated[bool, Query(description="Add inclusion proofs of the statements the answer rests on.")]
+
+
+@dataclass(frozen=True)
+class When:
+    """As the caller wants it: a tree size, None for now; and an instant, in microseconds since 1970, None for all."""
+
+    as_of: int | None
+    valid_at: int | None
+
+    @classmethod
+    def parse(cls, archive: Archive, as_of: str | None, valid_at: str | None) -> When:
+        """Raises FormatError, NotFoundError."""
+        at = None
+        if valid_at is not None:
+            at = (parse_time(valid_at, what="validAt") - _EPOCH) // timedelta(microseconds=1)
+        return cls(None if as_of is None else parse_as_of(archive, as_of), at)
+
+
+def parse_as_of(archive: Archive, text: str) -> int:
+    """A tree size. Raises FormatError, NotFoundError."""
+    if text.isdecimal() and not (text.isascii() and len(text) < 16):
+        raise NotFoundError("asOf: no such entry")
+    return archive.parse_as_of(text)
+
+
+class Question:
+    """One question, while the graph and a snapshot of the database are at hand."""
+
+    def __init__(self, asker: Asker, sight: Sight, guard: Guard, caller: Principal, when: When) -> None:
+        self.sight, self.guard, self.caller = sight, guard, caller
+        self.graph = sight.graph
+        self.size = sight.size if when.as_of is None else min(when.as_of, sight.size)
+        self.valid_at = when.valid_at
+        self._asker = asker
+        self.scope = self._scope(self.size, when.valid_at)
+
+    def _scope(self, as_of: int, valid_at: int | None) -> Scope:
+        seen = self._asker.seen(self.guard, self.caller, self.graph.names.namespaces)
+        return Scope(as_of, NEVER - 1 if valid_at is None else valid_at, seen)
+
+    def as_of(self, size: int) -> Scope:
+        """The same scope as of another size."""
+        return Scope(min(size, self.sight.size), self.scope.valid_at, self.scope.seen)
+
+    def may_see(self, namespace: str) -> bool:
+        return self.guard.may(self.caller, Action.READ, namespace)
+
+    # --- nodes -------------------------------------------------------------------------------------------------------
+
+    def find_node(
+        self, text: str | None, type_: str = "dataset", namespace: str | None = None, name: str | None = None
+    ) -> int:
+        """The node that the caller means. Raises NotFoundError, likewise for one that he may not see; FormatError."""
+        if text is None:
+            if namespace is None or name is None:
+                raise FormatError("a node is named by `node`, or by `namespace` and `name`")
+            found = self._find(type_, namespace, name)
+            said = f"{type_} {name[:200]!r} of namespace {namespace[:200]!r}"
+        else:
+            type_, _, rest = text.partition(":")
+            if type_ not in _TYPES or not rest:
+                raise FormatError(f"node {text[:200]!r}: expected dataset:NAMESPACE:NAME, job:NAMESPACE:NAME or run:ID")
+            if type_ == "run":
+                return self._find_run(rest)
+            found, said = self._find_split(type_, rest), f"{type_} {rest[:400]!r}"
+        if found is None:
+            raise NotFoundError(f"no {said}", hint="/v1/search finds names")
+        return found
+
+    def _find_split(self, type_: str, rest: str) -> int | None:
+        """Namespaces have colons, and so may names: whichever split names something."""
+        at = rest.find(":")
+        for _ in range(_MOST_SPLITS):
+            if at < 0:
+                break
+            if (found := self._find(type_, rest[:at], rest[at + 1 :])) is not None:
+                return found
+            at = rest.find(":", at + 1)
+        return None
+
+    def _find(self, type_: str, namespace: str, name: str) -> int | None:
+        names = self.graph.names
+        found = names.find(namespace, name, jobs=type_ == "job")
+        if found is None and type_ == "dataset":
+            other = canonical_name(namespace, name)
+            found = names.find(other.namespace, other.name, jobs=False)
+        if found is None or names[found].entry >= self.size or not self.is_seen(found):
+            return None
+        return found
+
+    def is_seen(self, node: int) -> bool:
+        return self.scope.seen is None or bool(self.scope.seen[self.graph.names.namespace.values[node]])
+
+    def _find_run(self, run_id: str) -> int:
+        """The run's job, as it was when the run spoke last."""
+        row = self.find_run(run_id)
+        job = None if row is None else self._find("job", row.job_namespace, row.job_name)
+        if row is None or job is None:
+            raise NotFoundError(f"no run {run_id[:100]!r}")
+        if self.valid_at is None and (last := self.graph.eras.last_of_run(row.id, as_of=self.size)) is not None:
+            self.valid_at = last
+            self.scope = self._scope(self.size, last)
+        return job
+
+    def find_run(self, run_id: str) -> Any:
+        """The row of a run; None when there is none. Whether it may be seen is the caller's to look at."""
+        if not run_id.isprintable():  # no database takes it
+            return None
+        rows = self.sight.lineage.find_runs(run_id.lower(), as_of=self.size)
+        return next((row for row in rows if row.run_id == run_id.lower()), None)
+
+    # --- answers -----------------------------------------------------------------------------------------------------
+
+    def head(self, *, truncated: str | None = None, hidden: int = 0, as_of: int | None = None) -> dict[str, Any]:
+        """What the answer says of itself."""
+        checkpoint = self.sight.checkpoint
+        return {
+            "checkpoint": {"origin": checkpoint.origin, "size": checkpoint.size, "root": checkpoint.root.hex()},
+            "asOf": (self.size if as_of is None else as_of) - 1,
+            "validAt": None if self.valid_at is None else _time_text(self.valid_at),
+            "complete": truncated is None and not hidden,
+            "truncated": truncated,
+            "pending": 0,
+            "opaque": hidden,
+        }
+
+    def prove(self, eras: Sequence[int], entries: Sequence[int] = ()) -> dict[str, Any]:
+        """The statements that eras rest on, each with its id and inclusion proof, and the signed checkpoint."""
+        behind = set(entries)
+        for era in eras:
+            behind.update(self.graph.eras.entries_behind(era, as_of=self.size))
+        size = self.sight.checkpoint.size
+        stored = self.sight.ledger.read_entries(sorted(behind)[:MAX_PROOFS])
+        proofs = [
+            {
+                "index": one.index,
+                "statementId": one.leaf_hash.hex(),
+                "proof": [part.hex() for part in prove_entry(self.sight.ledger, index=one.index, size=size)],
+            }
+            for one in stored
+        ]
+        return {"proofs": proofs, "proofsLeftOut": max(0, len(behind) - MAX_PROOFS), "note": self.sight.note.decode()}
+
+
+class Asker:
+    """Opens questions; remembers what each caller may see."""
+
+    def __init__(self) -> None:
+        self._seen: dict[Principal, tuple[int, int, Any]] = {}
+        self._lock = threading.Lock()
+
+    @contextlib.contextmanager
+    def asking(self, request: Request, as_of: str | None = None, valid_at: str | None = None) -> Iterator[Question]:
+        """A question of the request's sender, about now or as of then. Raises Unauthenticated, Denied, FormatError."""
+        guard: Guard = request.app.state.guard
+        live: LiveGraph = request.app.state.graph
+        caller = guard.principal_of(request)
+        guard.require_any(caller, Action.READ)
+        when = When.parse(request.app.state.archive, as_of, valid_at)
+        with live.asking() as sight:
+            yield Question(self, sight, guard, caller, when)
+
+    def seen(self, guard: Guard, caller: Principal, namespaces: Sequence[str]) -> Any:
+        """Whether the caller may see each namespace, by number; None for all of them."""
+        size, count = guard.access.now().size, len(namespaces)
+        with self._lock:
+            known = self._seen.get(caller)
+        if known is None or known[:2] != (size, count):
+            seen = np.array([guard.may(caller, Action.READ, name) for name in namespaces], np.bool_)
+            known = (size, count, None if seen.all() else seen)
+            with self._lock:
+                if len(self._seen) >= 1000:
+                    self._seen.clear()
+                self._seen[caller] = known
+        return known[2]
+
+
+def answer(head: dict[str, Any], **members: str) -> Response:
+    """The head and more members, which are JSON already, as one JSON object."""
+    parts = [orjson.dumps(head)[:-1].decode()]
+    parts += [f',"{name}":{text}' for name, text in members.items()]
+    parts.append("}")
+    return Response("".join(parts).encode(), media_type="application/json")
+
+
+def answer_value(value: dict[str, Any]) -> Response:
+    return Response(orjson.dumps(value), media_type="application/json")
+
+
+def _time_text(at: int) -> str:
+    try:
+        return time_text(at)
+    except OverflowError:
+        return format_time(datetime.max.replace(tzinfo=UTC))

@@ -1,0 +1,321 @@
+"""Questions about lineage: what a node comes from and feeds, what a change touches, how two connect, what changed.
+
+Each answer names the checkpoint that it rests on and says whether it is all there is; docs/questions.md. Who asks gets
+nothing, not even a name, of namespaces that he may not read: where lineage crosses that border, an opaque node stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from wherefrom.errors import FormatError
+from wherefrom.lineage.graph import Drawn, Way, walk
+from wherefrom.lineage.graph.columns import Field, FieldEdge, FieldsFound, list_columns, walk_columns
+from wherefrom.lineage.graph.paths import Hop, find_paths
+from wherefrom.server.asking import (
+    READ,
+    Asker,
+    AsOf,
+    Depth,
+    MaxNodes,
+    Namespace,
+    Node,
+    NodeName,
+    NodeType,
+    Proof,
+    Question,
+    ValidAt,
+    answer,
+    parse_as_of,
+)
+
+DEFAULT_DEPTH: Final = 10
+MAX_PATHS: Final = 10
+_WAYS: Final[dict[str, tuple[Way, ...]]] = {"up": ("up",), "down": ("down",), "both": ("up", "down")}
+
+Direction = Annotated[str, Query(pattern="^(up|down|both)$", description="What it comes from, what it feeds, or both.")]
+
+
+def make_router() -> APIRouter:
+    router = APIRouter(prefix="/v1", tags=["questions"])
+    asker = Asker()
+
+    @router.get("/lineage", openapi_extra=READ, summary="What a data set, job or run comes from, and what it feeds")
+    def lineage(
+        request: Request,
+        node: Node = None,
+        type_: Annotated[NodeType, Query(alias="type")] = "dataset",
+        namespace: Namespace = None,
+        name: NodeName = None,
+        direction: Direction = "both",
+        depth: Depth = DEFAULT_DEPTH,
+        columns: Annotated[bool, Query(description="Add the columns' lineage between the nodes given.")] = False,
+        field: Annotated[
+            str | None, Query(max_length=1000, description="Only what comes from this field, or goes into it.")
+        ] = None,
+        kinds: Annotated[str, Query(pattern="^(dataset|job|dataset,job|job,dataset)$")] = "dataset,job",
+        as_of: AsOf = None,
+        valid_at: ValidAt = None,
+        max_nodes: MaxNodes = 1000,
+        proof: Proof = False,
+    ) -> Response:
+        with asker.asking(request, as_of, valid_at) as question:
+            start = question.find_node(node, type_, namespace, name)
+            if field is not None:
+                return _field_lineage(question, Field(start, field), _WAYS[direction], depth, max_nodes, proof=proof)
+            drawn, truncated = _walk(question, start, _WAYS[direction], depth, max_nodes)
+            nodes, edges = drawn.nodes, drawn.edges
+            if "," not in kinds:
+                nodes, edges = _contract(drawn, kinds)
+            members = {"node": question.sight.renderer.id_of(start), "nodes": _list(nodes), "edges": _list(edges)}
+            if columns:
+                found = list_columns(question.graph, drawn.eras, set(drawn.shown))
+                members["columns"] = _list([_field_edge(question, edge) for edge in found])
+            if proof:
+                members["evidence"] = _json(question.prove(drawn.eras))
+            return answer(question.head(truncated=truncated, hidden=drawn.hidden), **members)
+
+    @router.get("/impact", openapi_extra=READ, summary="What a change of a node touches, by distance and namespace")
+    def impact(
+        request: Request,
+        node: Node = None,
+        type_: Annotated[NodeType, Query(alias="type")] = "dataset",
+        namespace: Namespace = None,
+        name: NodeName = None,
+        depth: Depth = 100,
+        as_of: AsOf = None,
+        valid_at: ValidAt = None,
+        max_nodes: MaxNodes = 5000,
+    ) -> Response:
+        with asker.asking(request, as_of, valid_at) as question:
+            start = question.find_node(node, type_, namespace, name)
+            drawn, truncated = _walk(question, start, ("down",), depth, max_nodes)
+            return answer(
+                question.head(truncated=truncated, hidden=drawn.hidden),
+                node=question.sight.renderer.id_of(start),
+                total=_json({"datasets": _count(drawn, 0), "jobs": _count(drawn, 1)}),
+                byDistance=_json(_group(question, drawn)),
+                nodes=_list(drawn.nodes),
+            )
+
+    @router.get("/path", openapi_extra=READ, summary="How one node is connected with another")
+    def path(
+        request: Request,
+        source: Annotated[str, Query(alias="from", max_length=10_000)],
+        target: Annotated[str, Query(alias="to", max_length=10_000)],
+        count: Annotated[int, Query(ge=1, le=MAX_PATHS, description="How many of the shortest ones.")] = 3,
+        depth: Depth = 100,
+        as_of: AsOf = None,
+        valid_at: ValidAt = None,
+    ) -> Response:
+        with asker.asking(request, as_of, valid_at) as question:
+            ends = question.find_node(source), question.find_node(target)
+            graph, views, scope = question.graph, question.sight.views(), question.scope
+            direction, found = "down", find_paths(graph, views, scope, *ends, count=count, depth=depth)
+            is_cut = found.is_cut
+            if not found.paths and ends[0] != ends[1]:  # the other way round
+                direction, found = "up", find_paths(graph, views, scope, *reversed(ends), count=count, depth=depth)
+                is_cut |= found.is_cut
+            paths = [_path(question, hops) for hops in found.paths]
+            head = question.head(truncated="depth" if is_cut and not paths else None)
+            say = _json({"connected": bool(paths), "direction": direction if paths else None})
+            return answer(head, found=say, steps=str(found.steps), more=_json(found.more), paths=_list(paths))
+
+    @router.get("/diff", openapi_extra=READ, summary="How a node's lineage changed between two entries or times")
+    def diff(
+        request: Request,
+        since: Annotated[str, Query(alias="from", max_length=64, description="As `asOf`.")],
+        until: Annotated[str | None, Query(alias="to", max_length=64, description="As `asOf`; now by default.")] = None,
+        node: Node = None,
+        type_: Annotated[NodeType, Query(alias="type")] = "dataset",
+        namespace: Namespace = None,
+        name: NodeName = None,
+        direction: Direction = "both",
+        depth: Depth = DEFAULT_DEPTH,
+        max_nodes: MaxNodes = 1000,
+    ) -> Response:
+        before = parse_as_of(request.app.state.archive, since)
+        with asker.asking(request, until) as question:
+            start = question.find_node(node, type_, namespace, name)
+            return _diff(question, start, before, _WAYS[direction], depth, max_nodes)
+
+    return router
+
+
+def _walk(question: Question, start: int, ways: Sequence[Way], depth: int, most: int) -> tuple[Drawn, str | None]:
+    views = question.sight.views()
+    found = walk(question.graph, views, question.scope, [start], ways, depth=depth, most=most)
+    drawn = question.sight.renderer.draw(views, question.scope, found, most=most)
+    truncated = "maxNodes" if drawn.is_cut else "depth" if any(one.is_cut for one in found.values()) else None
+    return drawn, truncated
+
+
+def _contract(drawn: Drawn, kind: str) -> tuple[list[str], list[str]]:
+    """Only data sets, joined through the jobs between them; or only jobs, joined through data sets."""
+    import orjson
+
+    edges = [edge for edge in map(orjson.loads, drawn.edges) if not edge.get("opaque")]
+    into: dict[Any, list[dict[str, Any]]] = {}
+    plain: list[dict[str, Any]] = []
+    for edge in edges:
+        key = _middle(edge["to"], edge, kind)
+        if key is None:
+            plain.append(edge)
+        else:
+            into.setdefault(key, []).append(edge)
+    made: dict[tuple[str, str, str], dict[str, Any]] = {}
+    for edge in plain:
+        key = _middle(edge["from"], edge, kind)
+        if key is None and edge["from"].startswith(f"{kind}:") and edge["to"].startswith(f"{kind}:"):
+            made[edge["from"], edge["to"], ""] = edge
+    for edge in edges:
+        if (key := _middle(edge["from"], edge, kind)) is not None:
+            for first in into.get(key, ()):
+                how = first["how"] if kind == "dataset" else edge["how"]
+                joined = {**edge, "from": first["from"], "through": edge["from"], "how": how}
+                made.setdefault((first["from"], edge["to"], edge["from"]), joined)
+    nodes = [text for text, node in zip(drawn.nodes, drawn.shown, strict=False) if node % 2 == (kind == "job")]
+    return nodes, [_json(edge) for edge in made.values()]
+
+
+def _middle(end: str, edge: dict[str, Any], kind: str) -> Any:
+    """What joins two edges at this end when nodes of other kinds are left out: a job's port, or a data set."""
+    if end.startswith(f"{kind}:"):
+        return None
+    return (end, edge.get("port"), edge.get("entry")) if kind == "dataset" else end
+
+
+def _count(drawn: Drawn, parity: int) -> int:
+    return sum(node % 2 == parity for node in drawn.shown[1:])
+
+
+def _group(question: Question, drawn: Drawn) -> list[dict[str, Any]]:
+    """How many nodes there are at each distance, by type and namespace; the node asked about is at 0."""
+    groups: dict[int, dict[str, dict[str, int]]] = {}
+    names = question.graph.names
+    for node, step in zip(drawn.shown, drawn.steps, strict=True):
+        if step:
+            spaces = groups.setdefault(step, {})
+            of = spaces.setdefault(names.namespaces[names.namespace.values[node]], {"datasets": 0, "jobs": 0})
+            of["jobs" if node % 2 else "datasets"] += 1
+    return [
+        {
+            "distance": step,
+            "datasets": sum(of["datasets"] for of in spaces.values()),
+            "jobs": sum(of["jobs"] for of in spaces.values()),
+            "namespaces": [{"namespace": name, **spaces[name]} for name in sorted(spaces)],
+        }
+        for step, spaces in sorted(groups.items())
+    ]
+
+
+def _path(question: Question, hops: Sequence[Hop]) -> str:
+    renderer = question.sight.renderer
+    nodes = [hop.source for hop in hops[:1]] + [hop.target for hop in hops if hop.target % 2 or not hop.into_port]
+    edges = []
+    for hop in hops:
+        if hop.edge < 0:
+            edges.append(f'{{"from":{renderer.id_of(hop.source)},"to":{renderer.id_of(hop.target)},"how":"alias"}}')
+        elif hop.into_port:
+            edges.append(renderer.source_edge(hop.edge))
+        elif hop.source % 2:
+            edges.append(renderer.target_edge(hop.edge))
+    return f'{{"nodes":{_list([renderer.id_of(node) for node in nodes])},"edges":{_list(edges)}}}'
+
+
+def _diff(question: Question, start: int, before: int, ways: Sequence[Way], depth: int, most: int) -> Response:
+    graph, renderer, views = question.graph, question.sight.renderer, question.sight.views()
+    sides, truncated, hidden = [], None, 0
+    for scope in (question.as_of(before), question.scope):
+        found = walk(graph, views, scope, [start], ways, depth=depth, most=most)
+        drawn = renderer.draw(views, scope, found, most=most)
+        if drawn.is_cut or any(one.is_cut for one in found.values()):
+            truncated = "maxNodes" if drawn.is_cut else truncated or "depth"
+        hidden = max(hidden, drawn.hidden)
+        sides.append(drawn)
+    old, new = sides
+    old_edges, new_edges = (_keyed(side) for side in sides)
+    ended = {}
+    for era in old.eras:
+        by = graph.eras.e_close.values[era]
+        by = by if by < question.size else graph.eras.e_next.values[era]
+        if by < question.size:
+            ended[graph.eras.event_entry.values[graph.eras.event.values[era]]] = by
+    went = [{**edge, "endedBy": ended.get(edge["entry"])} for key, edge in old_edges.items() if key not in new_edges]
+    shown_old, shown_new = set(old.shown), set(new.shown)
+    head = question.head(truncated=truncated, hidden=hidden) | {"from": before - 1, "to": question.size - 1}
+    return answer(
+        head,
+        node=renderer.id_of(start),
+        nodesCame=_list([text for text, node in zip(new.nodes, new.shown, strict=False) if node not in shown_old]),
+        nodesWent=_list([text for text, node in zip(old.nodes, old.shown, strict=False) if node not in shown_new]),
+        edgesCame=_list([_json(edge) for key, edge in new_edges.items() if key not in old_edges]),
+        edgesWent=_list([_json(edge) for edge in went]),
+    )
+
+
+def _keyed(drawn: Drawn) -> dict[tuple[Any, ...], dict[str, Any]]:
+    """Edges by what they say, whichever statement says it; opaque ones left out."""
+    import orjson
+
+    edges = [edge for edge in map(orjson.loads, drawn.edges) if not edge.get("opaque")]
+    return {(edge["from"], edge["to"], edge["how"], edge.get("basis")): edge for edge in edges}
+
+
+def _field_lineage(
+    question: Question, start: Field, ways: Sequence[Way], depth: int, most: int, *, proof: bool
+) -> Response:
+    views = question.sight.views()
+    walks = [walk_columns(question.graph, views, question.scope, [start], way, depth=depth, most=most) for way in ways]
+    fields: dict[Field, int] = {}
+    edges: dict[FieldEdge, None] = {}
+    for found in walks:
+        for one, step in found.fields.items():
+            fields.setdefault(one, step)
+        edges.update(found.edges)
+    if len(edges) == 0 and len(fields) == 1 and not any(found.hidden for found in walks) and not start.name:
+        raise FormatError("field is empty")
+    id_of = question.sight.renderer.id_of
+    nodes = [f'{{"id":{id_of(one.node)},"field":{_json(one.name)},"distance":{step}}}' for one, step in fields.items()]
+    members = {
+        "node": id_of(start.node),
+        "field": _json(start.name),
+        "fields": _list(nodes),
+        "columns": _list([_field_edge(question, edge) for edge in edges]),
+        "silentJobs": _list([id_of(job) for found in walks for job in found.silent]),
+    }
+    if proof:
+        members["evidence"] = _json(question.prove(sorted({edge.era for edge in edges})))
+    return answer(question.head(truncated=_why_cut(walks), hidden=int(any(found.hidden for found in walks))), **members)
+
+
+def _why_cut(walks: Sequence[FieldsFound]) -> str | None:
+    if any(found.is_cut_by_size for found in walks):
+        return "maxNodes"
+    return "depth" if any(found.is_cut_by_depth for found in walks) else None
+
+
+def _field_edge(question: Question, edge: FieldEdge) -> str:
+    id_of, eras = question.sight.renderer.id_of, question.graph.eras
+    through = id_of(edge.owner) if edge.owner % 2 else "null"
+    entry = eras.event_entry.values[eras.event.values[edge.era]]
+    return (
+        f'{{"from":{{"id":{id_of(edge.source.node)},"field":{_json(edge.source.name)}}}'
+        f',"to":{{"id":{id_of(edge.target.node)},"field":{_json(edge.target.name)}}}'
+        f',"job":{through},"type":{_json(edge.type)},"subtype":{_json(edge.subtype)}'
+        f',"masking":{_json(edge.masking)},"entry":{entry}}}'
+    )
+
+
+def _list(texts: Sequence[str]) -> str:
+    return f"[{','.join(texts)}]"
+
+
+def _json(value: object) -> str:
+    import orjson
+
+    return orjson.dumps(value).decode()
