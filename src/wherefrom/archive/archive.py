@@ -116,9 +116,13 @@ class Archive:
             raise ConflictError(f"{folder} is an archive already")
         try:
             (folder / "keys").mkdir(parents=True, mode=0o700, exist_ok=True)
-            log_key, producer_key = SigningKey.generate(origin), SigningKey.generate(f"{origin}/producer")
+            log_key = SigningKey.generate(origin)
             files.write_key("log", log_key)
-            files.write_key("producer", producer_key)
+            # A project whose runs a server recorded up to now has a key of its own already, and keeps it.
+            had_key = files.key_path("producer").exists()
+            if not had_key:
+                files.write_key("producer", SigningKey.generate(f"{origin}/producer"))
+            producer_key = files.read_key("producer")
             files.trust.write_bytes(format_policy(TrustPolicy((TrustedLog(log_key.verifier_key),))))
             (folder / ".gitignore").write_text("*\n")
         except OSError as error:
@@ -134,7 +138,7 @@ class Archive:
         try:
             Database.create(database_url or files.database, start).close()
         except BaseException:
-            files.remove_keys()
+            files.remove_keys("log", *(() if had_key else ("producer",)))
             raise
         if database_url:
             files.write_database(database_url)

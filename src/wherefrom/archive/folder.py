@@ -10,7 +10,9 @@
   keys/producer     secret: signs statements
   keys/log.ml-dsa   secret: ML-DSA-44 key that signs checkpoints, too
   keys/producer.<key id of producer>.ml-dsa   secret: ML-DSA-44 key that signs statements, too
-  outbox/           what capture could not record yet
+  keys/session      secret: signs the cookies of people who logged in to the server
+  token             secret: for the server that this project's wherefrom.toml names
+  outbox/           what capture could not record yet, or could not send
 """
 
 from __future__ import annotations
@@ -79,9 +81,9 @@ class ArchiveFolder:
         """Keep a new secret key, for its owner's eyes only."""
         write_key(self.key_path(name), key)
 
-    def remove_keys(self) -> None:
-        """Take back the keys of an archive that could not be made."""
-        for path in (self.path / "keys" / "log", self.path / "keys" / "producer", self.trust):
+    def remove_keys(self, *names: str) -> None:
+        """Take back these keys, and the trust file, of an archive that could not be made."""
+        for path in (*map(self.key_path, names), self.trust):
             path.unlink(missing_ok=True)
 
     def _write_secret(self, path: Path, text: str) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -171,7 +170,7 @@ class KafkaIntake:
                 except (UnavailableError, ConflictError) as error:
                     is_held = True
                     self._say_held(error)
-                    self._hold(wait_s * random.uniform(0.5, 1))  # noqa: S311 - spreads members out, no secret
+                    self._hold(wait_s)
                     wait_s = min(wait_s * 2, _LONGEST_WAIT_S)
                 else:
                     self._note_done(batch)

@@ -69,7 +69,7 @@ class KafkaSettings:
         return {
             "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
-            # Not cooperative-sticky: leaving during a rebalance may abort the process (librdkafka issues 4308 and 4312).
+            # Not cooperative-sticky: leaving during a rebalance may abort the process (librdkafka issues 4308, 4312).
             "partition.assignment.strategy": "range,roundrobin",
             # What is fetched ahead lies in memory: enough for the next batches.
             "queued.max.messages.kbytes": "32768",

@@ -1,4 +1,4 @@
-"""Archives that an older wherefrom made, as they lay on disk."""
+"""Archives made by an older wherefrom, as they lay on disk; and in folders where something lies already."""
 
 import tarfile
 from pathlib import Path
@@ -6,6 +6,10 @@ from pathlib import Path
 import pytest
 
 from wherefrom.archive import Archive
+from wherefrom.archive.folder import ArchiveFolder
+from wherefrom.errors import FormatError
+from wherefrom.notes import SigningKey
+from wherefrom.statements import make_gap_statement
 
 OLDER = sorted((Path(__file__).parents[2] / "vectors" / "archives").glob("*.tar.gz"))
 
@@ -41,3 +45,25 @@ def test_it_takes_statements_again_and_the_tree_goes_on(older):
         assert archive.checkpoint()[0] == before
     finally:
         archive.close()
+
+
+def test_a_project_that_a_server_recorded_keeps_its_key_when_it_gets_an_archive_of_its_own(tmp_path):
+    key = SigningKey.generate("shop/producer/1234")
+    files = ArchiveFolder(tmp_path / ".wherefrom")
+    files.path.joinpath("keys").mkdir(parents=True, mode=0o700)
+    files.write_key("producer", key)
+    archive = Archive.init(tmp_path)
+    try:
+        archive.record(make_gap_statement("1", "x", "y", at="2026-11-21T08:00:00Z"))
+        assert archive.read_recorded("1").entry.key_ids == (key.verifier_key.label,)
+    finally:
+        archive.close()
+
+
+def test_the_key_stays_when_no_archive_can_be_made(tmp_path):
+    files = ArchiveFolder(tmp_path / ".wherefrom")
+    files.path.joinpath("keys").mkdir(parents=True, mode=0o700)
+    files.write_key("producer", SigningKey.generate("shop/producer/1234"))
+    with pytest.raises(FormatError):
+        Archive.init(tmp_path, database_url="nonsense://")
+    assert [path.name for path in files.path.joinpath("keys").iterdir()] == ["producer"]
