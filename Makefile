@@ -70,6 +70,6 @@ lock: $(VENV)/.created ## resolve the dependencies again, with hashes and no hos
 	$(LOCK) requirements/bench.in -o requirements/bench.txt
 
 clean: ## remove what was made here, the environment too
-	rm -rf $(VENV) $(PEERS) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(PEERS) .services build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	rm -rf examples/flights/{.wherefrom,data,models} examples/flights/*.wherefrom examples/flights/*.html
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
