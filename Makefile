@@ -12,7 +12,7 @@ PYTEST_WORKERS ?= auto
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := test
-.PHONY: demo test hunt lint bench bench-peers lock clean help
+.PHONY: demo test hunt lint audit bench bench-peers lock clean help
 
 help: ## say what each target does
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,11 +43,15 @@ test: lint ## what CI runs
 hunt: $(VENV)/.dev ## the property tests on new random cases, each time others
 	WHEREFROM_TESTS_PROFILE=default $(BIN)/python -m pytest -n $(PYTEST_WORKERS) tests/property tests/fuzz tests/unit
 
-lint: $(VENV)/.dev ## ruff, mypy --strict, the layers
+lint: $(VENV)/.dev ## ruff, mypy --strict, the layers, bandit
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/bandit -q -c pyproject.toml -r src
+
+audit: $(VENV)/.dev ## ask the vulnerability database about every dependency (needs the network)
+	$(BIN)/pip-audit --require-hashes --disable-pip -r requirements/dev.txt
 
 bench: $(VENV)/.dev ## print figures, and ratios against peers or limits in the same run
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

@@ -13,7 +13,7 @@ from __future__ import annotations
 import io
 import mmap
 import os
-import pickle
+import pickle  # nosec B403
 import struct
 import tempfile
 import time
@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-_FOLDER = "/dev/shm"  # noqa: S108 - made private by mkstemp
+_FOLDER = "/dev/shm"  # noqa: S108 - made private by mkstemp  # nosec B108
 _TYPES = {
     "pandas": {"DataFrame", "Series"},
     "polars": {"DataFrame", "Series"},

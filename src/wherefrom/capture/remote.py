@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from wherefrom.capture.config import Config
 
 URL = "WHEREFROM_URL"
-TOKEN = "WHEREFROM_TOKEN"  # noqa: S105 - a name
+TOKEN = "WHEREFROM_TOKEN"  # noqa: S105 - a name  # nosec B105
 
 
 @dataclass(frozen=True)

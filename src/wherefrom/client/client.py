@@ -17,7 +17,7 @@ from wherefrom.notes import Checkpoint, Signer, TrustPolicy, VerifierKey, format
 from wherefrom.statements import Envelope, Statement, format_envelope, format_statement, sign_envelope
 
 URL = "WHEREFROM_URL"
-TOKEN = "WHEREFROM_TOKEN"  # noqa: S105 - a name
+TOKEN = "WHEREFROM_TOKEN"  # noqa: S105 - a name  # nosec B105
 TIMEOUT_S = 30.0
 
 Answer = dict[str, Any]

@@ -13,6 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from wherefrom.store import hash_index
+from wherefrom.store.graph_tables import count_making
 from wherefrom.store.schema import VIEWS, entries, erasures, gaps, payloads
 from wherefrom.store.schema import hash_index as hashes
 
@@ -109,6 +110,7 @@ class ErasingTables:
     def clear_views(self) -> None:
         """Empty every view, overwriting what it held."""
         self._overwrite()
+        count_making(self.connection)
         for table in reversed(VIEWS):
             self.connection.execute(table.delete())
 

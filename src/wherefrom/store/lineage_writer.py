@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from wherefrom.statements import canonical_name
 from wherefrom.store.bulk import bulk_insert_all
+from wherefrom.store.graph_tables import count_making
 from wherefrom.store.matching import find_rows_of_many, greatest_ids
 from wherefrom.store.newest_versions import NewestVersions, StoredVersion
 from wherefrom.store.schema import (
@@ -294,6 +295,7 @@ class LineageWriter:
 
     def clear(self) -> None:
         """Empty every view."""
+        count_making(self._connection)
         for table in reversed(VIEWS):
             self._connection.execute(table.delete())
 

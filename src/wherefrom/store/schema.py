@@ -156,6 +156,13 @@ runs = sa.Table(
     sa.Column("job", NUMBER, nullable=False),
     sa.Column("parent_run_id", TEXT),
     sa.Column("entry", NUMBER, nullable=False),
+    sa.Index(
+        "runs_by_parent",
+        "parent_run_id",
+        sqlite_where=sa.text("parent_run_id IS NOT NULL"),
+        postgresql_where=sa.text("parent_run_id IS NOT NULL"),
+        postgresql_using="hash",
+    ),
 )
 # Every OpenLineage event, of a run or not. Which shape it has is what it says about lineage: docs/spec/lineage.md.
 events = sa.Table(

@@ -34,6 +34,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("run_id"),
     )
+    has_parent = sa.text("parent_run_id IS NOT NULL")
+    op.create_index(
+        "runs_by_parent",
+        "runs",
+        ["parent_run_id"],
+        unique=False,
+        sqlite_where=has_parent,
+        postgresql_where=has_parent,
+        postgresql_using="hash",
+    )
     op.create_table(
         "jobs", _number("id"), _text("namespace"), _text("name"), _number("entry"), sa.PrimaryKeyConstraint("id")
     )
