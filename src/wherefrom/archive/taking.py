@@ -41,7 +41,11 @@ def take_events(archive: Archive, bodies: Sequence[bytes], *, strict: bool = Fal
 
     Raises as `Archive.record` when nothing could be recorded: UnavailableError above all. Asking again is safe.
     """
-    read = [_read(body, strict=strict) for body in bodies]
+    return record_read(archive, [read_one(body, strict=strict) for body in bodies])
+
+
+def record_read(archive: Archive, read: Sequence[Statement | Taken]) -> list[Taken]:
+    """The second half of `take_events`: record what `read_one` read; what it refused stays so."""
     statements = [one for one in read if isinstance(one, Statement)]
     receipts = _told_once(archive.record(*statements) if statements else [])
     return [one if isinstance(one, Taken) else _taken(one, next(receipts)) for one in read]
@@ -60,7 +64,8 @@ def _taken(statement: Statement, receipt: Receipt) -> Taken:
     return Taken(receipt, event.problems, None, event)
 
 
-def _read(body: bytes, *, strict: bool) -> Statement | Taken:
+def read_one(body: bytes, *, strict: bool) -> Statement | Taken:
+    """The statement that an event makes, or why it is refused; needs no archive."""
     try:
         statement = parse_event_statement(body)
     except FormatError as error:

@@ -7,21 +7,22 @@ or of the data set of a DatasetEvent; what else an event names are references, w
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
-from wherefrom.archive.taking import Taken
+from wherefrom.archive.taking import Taken, read_one
 from wherefrom.errors import FormatError, UnavailableError, WherefromError
 from wherefrom.server.access.guard import Action, Guard, Principal
 from wherefrom.server.admission import Admission
-from wherefrom.server.array_items import split_array
+from wherefrom.server.array_items import read_array
 from wherefrom.server.errors import RequestError, status_of, too_large
-from wherefrom.strict import parse_json
+from wherefrom.statements import Statement
 
 if TYPE_CHECKING:
     from wherefrom.server.health import Metrics
@@ -37,17 +38,22 @@ MAX_LISTED_MARKS: Final = 100
 _JSON: Final = "application/json"
 _NAMES: Final = ("namespace", "name")
 
-Item = tuple[bytes, Any]  # the bytes of an item of a batch, and what they say
+Read = Statement | Taken  # an event that was read, or why it is refused
 
-Strict = Annotated[
-    bool | None,
-    Query(description="Refuse events that break OpenLineage's specification; the server's setting by default."),
-]
+# Read by hand: the framework takes longer over a parameter that is not there than over all else of a request.
+_STRICT: Final[dict[str, Any]] = {
+    "name": "strict",
+    "in": "query",
+    "required": False,
+    "description": "Refuse events that break OpenLineage's specification; the server's setting by default.",
+    "schema": {"type": "boolean"},
+}
+_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 
 
 def _extra(schema: dict[str, Any]) -> dict[str, Any]:
     body = {"required": True, "content": {_JSON: {"schema": schema}}}
-    return {"x-wherefrom-action": "write", "requestBody": body}
+    return {"x-wherefrom-action": "write", "requestBody": body, "parameters": [_STRICT]}
 
 
 _EVENT: Final[dict[str, Any]] = {
@@ -69,14 +75,15 @@ def make_router() -> APIRouter:
         summary="Record an event",
         responses={200: {"description": "It had been recorded before"}, 422: {"description": "Refused: strict"}},
     )
-    async def post_event(request: Request, strict: Strict = None) -> Response:
+    async def post_event(request: Request) -> Response:
         door = _Door(request)
         principal = await door.admit()
         body = await request.body()
-        namespaces = await _aside(len(body), _read_namespaces, body, door.settings)
-        await door.require(principal, namespaces)
-        [taken] = await door.take([body], strict=strict)
-        return _answer_one(taken)
+        read = await _aside(len(body), _read_event, body, door.settings, door.is_strict())
+        if isinstance(read, Statement):
+            await door.require(principal, namespaces_written(read.predicate))
+            [read] = await door.take([read])
+        return _answer_one(read)
 
     @router.post(
         "/lineage/batch",
@@ -84,18 +91,14 @@ def make_router() -> APIRouter:
         openapi_extra=_extra({"type": "array", "items": _EVENT}),
         summary="Record events, each by itself",
     )
-    async def post_batch(request: Request, strict: Strict = None) -> Response:
+    async def post_batch(request: Request) -> Response:
         door = _Door(request)
         principal = await door.admit(anywhere=True)
         body = await request.body()
-        items = await _aside(len(body), _split, body, door.settings)
-        refused = await door.list_refused(principal, items)
-        sound = [i for i in range(len(items)) if i not in refused]
-        outcomes = await door.take([items[i][0] for i in sound], strict=strict) if sound else []
-        taken: list[Taken | WherefromError] = [refused.get(i) or Taken(None) for i in range(len(items))]
-        for position, outcome in zip(sound, outcomes, strict=True):
-            taken[position] = outcome
-        return _answer_batch(taken)
+        read = await _aside(len(body), _read_batch, body, door.settings, door.is_strict())
+        refused = await door.list_refused(principal, read)
+        allowed = iter(await door.take([one for i, one in enumerate(read) if i not in refused]))
+        return _answer_batch([refused.get(i) or next(allowed) for i in range(len(read))])
 
     return router
 
@@ -126,15 +129,24 @@ class _Door:
         """Raise Denied unless the sender may write in each."""
         await self._admission.require(principal, Action.WRITE, namespaces)
 
-    async def list_refused(self, principal: Principal, items: Sequence[Item]) -> dict[int, WherefromError]:
-        """The items of a batch that the sender may not write, or that have a name beyond all measure."""
-        return await self._admission.ask(lambda: _list_refused(self._guard, principal, items, self.settings))
+    async def list_refused(self, principal: Principal, read: Sequence[Read]) -> dict[int, WherefromError]:
+        """The events of a batch that the sender may not write."""
+        return await self._admission.ask(lambda: _list_refused(self._guard, principal, read))
 
-    async def take(self, bodies: Sequence[bytes], *, strict: bool | None) -> list[Taken]:
-        taken = await self._intake.put(bodies, strict=self.settings.strict if strict is None else strict)
-        for outcome in taken:
-            self._metrics.events.labels(_outcome(outcome)).inc()
+    async def take(self, read: Sequence[Read]) -> list[Taken]:
+        taken = await self._intake.put(read) if read else []
+        for outcome, count in Counter(map(_outcome, taken)).items():
+            self._metrics.events.labels(outcome).inc(count)
         return taken
+
+    def is_strict(self) -> bool:
+        """What the request asks for, else the server's setting. Raises RequestError."""
+        asked = self._request.query_params.get("strict")
+        if asked is None:
+            return self.settings.strict
+        if asked.lower() not in _BOOLEANS:
+            raise RequestError(422, f"query parameter strict is {asked[:60]!r}, expected true or false")
+        return _BOOLEANS[asked.lower()]
 
 
 async def _aside(size: int, do: Any, *arguments: Any) -> Any:
@@ -147,38 +159,43 @@ def _require(guard: Guard, principal: Principal, namespaces: Sequence[str]) -> N
         guard.require(principal, Action.WRITE, namespace)
 
 
-def _list_refused(
-    guard: Guard, principal: Principal, items: Sequence[Item], settings: Settings
-) -> dict[int, WherefromError]:
+def _list_refused(guard: Guard, principal: Principal, read: Sequence[Read]) -> dict[int, WherefromError]:
     refused: dict[int, WherefromError] = {}
     allowed: set[str] = set()
-    for position, (item, value) in enumerate(items):
-        try:
-            namespaces = namespaces_written(value)
-            _require(guard, principal, [n for n in namespaces if n not in allowed])
-            allowed.update(namespaces)
-            if len(item) > settings.max_name_bytes:
-                _check_names(value, settings)
-        except WherefromError as error:
-            refused[position] = error
+    for position, one in enumerate(read):
+        if isinstance(one, Statement):
+            namespaces = namespaces_written(one.predicate)
+            try:
+                _require(guard, principal, [n for n in namespaces if n not in allowed])
+                allowed.update(namespaces)
+            except WherefromError as error:
+                refused[position] = error
     return refused
 
 
-def _split(body: bytes, settings: Settings) -> list[Item]:
+def _read_event(body: bytes, settings: Settings, strict: bool) -> Read:
+    """Read an event; one that has a name beyond all measure is refused, however lenient."""
+    read = read_one(body, strict=strict)
+    if isinstance(read, Statement) and len(body) > settings.max_name_bytes:
+        try:
+            _check_names(read.predicate, settings)
+        except FormatError as error:
+            return Taken(None, (), error)
+    return read
+
+
+def _read_batch(body: bytes, settings: Settings, strict: bool) -> list[Read]:
+    def read(item: bytes) -> Read | FormatError:
+        found = _read_event(item, settings, strict)
+        if isinstance(found, Taken) and found.error is not None and found.event is None:
+            return found.error
+        return found
+
     try:
-        return split_array(body, what=BATCH, most=settings.max_batch)
+        items: list[Read | FormatError] = read_array(body, read, what=BATCH, most=settings.max_batch)
     except OverflowError as error:
         raise too_large(f"the batch has over {settings.max_batch} events") from error
-
-
-def _read_namespaces(body: bytes, settings: Settings) -> list[str]:
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = parse_json(body, what=WHAT)  # which says what is wrong; or takes what orjson doesn't
-    if len(body) > settings.max_name_bytes:
-        _check_names(value, settings)
-    return namespaces_written(value)
+    return [Taken(None, (), one) if isinstance(one, FormatError) else one for one in items]
 
 
 def namespaces_written(event: Any) -> list[str]:

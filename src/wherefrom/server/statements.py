@@ -249,7 +249,7 @@ def _split(body: bytes, *, most: int) -> list[bytes]:
             raise FormatError(f"{WHAT}: $: expected an object with one member, an array `statements`")
         inner = orjson.dumps(value["statements"])
     try:
-        return [item for item, _ in split_array(inner, what=WHAT, most=most)]
+        return split_array(inner, what=WHAT, most=most)
     except OverflowError as error:
         raise too_large(f"the request has over {most} statements") from error
 

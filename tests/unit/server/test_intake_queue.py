@@ -6,7 +6,7 @@ import threading
 import pytest
 from lineage_events import body_of, run_event
 
-from wherefrom.archive.taking import take_events
+from wherefrom.archive.taking import read_one, record_read
 from wherefrom.errors import UnavailableError
 from wherefrom.server import intake_queue
 from wherefrom.server.errors import RequestError
@@ -31,17 +31,21 @@ def make_queue(archive):
 
 
 class Held:
-    """`take_events` that waits until it is let go, and notes how much it got at once."""
+    """`record_read` that waits until it is let go, and notes how much it got at once."""
 
     def __init__(self, monkeypatch):
         self.go, self.entered, self.groups = threading.Event(), threading.Event(), []
-        monkeypatch.setattr(intake_queue, "take_events", self)
+        monkeypatch.setattr(intake_queue, "record_read", self)
 
-    def __call__(self, archive, bodies, *, strict=False):
-        self.groups.append((len(bodies), strict))
+    def __call__(self, archive, read):
+        self.groups.append(len(read))
         self.entered.set()
         assert self.go.wait(DEADLINE_S)
-        return take_events(archive, bodies, strict=strict)
+        return record_read(archive, read)
+
+
+def event(made):
+    return read_one(body_of(made), strict=False)
 
 
 async def until(condition):
@@ -54,16 +58,15 @@ def test_what_comes_while_one_records_is_recorded_together(make_queue, monkeypat
     held, queue, size = Held(monkeypatch), make_queue(), archive.size()
 
     async def main():
-        first = asyncio.ensure_future(queue.put([body_of(run_event(0))], strict=False))
+        first = asyncio.ensure_future(queue.put([event(run_event(0))]))
         await until(held.entered.is_set)
-        others = [asyncio.ensure_future(queue.put([body_of(run_event(i))], strict=False)) for i in range(1, 6)]
-        strict = asyncio.ensure_future(queue.put([body_of(run_event(9))], strict=True))
-        await until(lambda: queue.waiting == 7)
+        others = [asyncio.ensure_future(queue.put([event(run_event(i))])) for i in range(1, 6)]
+        await until(lambda: queue.waiting == 6)
         held.go.set()
-        return [taken.receipt.index for [taken] in await asyncio.gather(first, *others, strict)]
+        return [taken.receipt.index for [taken] in await asyncio.gather(first, *others)]
 
-    assert asyncio.run(main()) == list(range(size, size + 7))
-    assert held.groups == [(1, False), (5, False), (1, True)]
+    assert asyncio.run(main()) == list(range(size, size + 6))
+    assert held.groups == [1, 5]
     assert queue.waiting == 0
 
 
@@ -71,14 +74,14 @@ def test_a_full_queue_says_so_at_once_and_takes_again_later(make_queue, monkeypa
     held, queue = Held(monkeypatch), make_queue(max_waiting_events=3)
 
     async def main():
-        first = asyncio.ensure_future(queue.put([body_of(run_event(i)) for i in range(5)], strict=False))
+        first = asyncio.ensure_future(queue.put([event(run_event(i)) for i in range(5)]))
         await until(held.entered.is_set)
         with pytest.raises(RequestError) as caught:
-            await queue.put([body_of(run_event(6))], strict=False)
+            await queue.put([event(run_event(6))])
         assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "2")
         held.go.set()
         assert all(taken.receipt for taken in await first)
-        assert (await queue.put([body_of(run_event(6))], strict=False))[0].receipt.is_new
+        assert (await queue.put([event(run_event(6))]))[0].receipt.is_new
 
     asyncio.run(main())
 
@@ -87,10 +90,10 @@ def test_bytes_are_bounded_too(make_queue, monkeypatch):
     held, queue = Held(monkeypatch), make_queue(max_waiting_bytes=1000)
 
     async def main():
-        first = asyncio.ensure_future(queue.put([body_of(run_event(0, job="j" * 900))], strict=False))
+        first = asyncio.ensure_future(queue.put([event(run_event(0, job="j" * 900))]))
         await until(held.entered.is_set)
         with pytest.raises(RequestError):
-            await queue.put([body_of(run_event(1))], strict=False)
+            await queue.put([event(run_event(1))])
         held.go.set()
         await first
 
@@ -101,12 +104,12 @@ def test_closing_finishes_what_was_accepted_and_takes_nothing_more(make_queue, m
     held, queue, size = Held(monkeypatch), make_queue(), archive.size()
 
     async def main():
-        puts = [asyncio.ensure_future(queue.put([body_of(run_event(i))], strict=False)) for i in range(10)]
+        puts = [asyncio.ensure_future(queue.put([event(run_event(i))])) for i in range(10)]
         await until(held.entered.is_set)
         closing = asyncio.ensure_future(asyncio.to_thread(queue.close))
         await until(lambda: queue._is_closed)
         with pytest.raises(RequestError, match="stopping"):
-            await queue.put([body_of(run_event(11))], strict=False)
+            await queue.put([event(run_event(11))])
         held.go.set()
         await closing
         assert all(taken.receipt for [taken] in await asyncio.gather(*puts))
@@ -119,7 +122,7 @@ def test_a_client_that_went_away_loses_its_answer_and_no_event(make_queue, monke
     held, queue, size = Held(monkeypatch), make_queue(), archive.size()
 
     async def main():
-        put = asyncio.ensure_future(queue.put([body_of(run_event(0))], strict=False))
+        put = asyncio.ensure_future(queue.put([event(run_event(0))]))
         await until(held.entered.is_set)
         put.cancel()
         held.go.set()
@@ -131,17 +134,17 @@ def test_a_client_that_went_away_loses_its_answer_and_no_event(make_queue, monke
 
 @pytest.mark.parametrize("error", [UnavailableError("away"), RuntimeError("unforeseen")])
 def test_when_nothing_can_be_recorded_each_is_told_and_the_queue_goes_on(make_queue, monkeypatch, error):
-    queue, real = make_queue(), intake_queue.take_events
+    queue, real = make_queue(), intake_queue.record_read
 
     def fail(*_, **__):
         raise error
 
     async def main():
-        monkeypatch.setattr(intake_queue, "take_events", fail)
-        puts = [queue.put([body_of(run_event(i))], strict=False) for i in range(3)]
+        monkeypatch.setattr(intake_queue, "record_read", fail)
+        puts = [queue.put([event(run_event(i))]) for i in range(3)]
         for outcome in await asyncio.gather(*puts, return_exceptions=True):
             assert isinstance(outcome, UnavailableError)
-        monkeypatch.setattr(intake_queue, "take_events", real)
-        assert (await queue.put([body_of(run_event(0))], strict=False))[0].receipt.is_new
+        monkeypatch.setattr(intake_queue, "record_read", real)
+        assert (await queue.put([event(run_event(0))]))[0].receipt.is_new
 
     asyncio.run(main())
