@@ -70,11 +70,13 @@ def _serving(place: Place) -> Iterator[tuple[str, str, int]]:
 
 def _intake(place: Place, count: int) -> None:
     with _serving(place) as (url, token, pid):
-        send(url, token, jobs=JOBS, start=0, count=2 * JOBS, batch=100, connections=CONNECTIONS)  # every job once
+        sent = 2 * JOBS
+        send(url, token, jobs=JOBS, start=0, count=sent, batch=100, connections=CONNECTIONS)  # every job once
         for batch, connections, some in ((100, CONNECTIONS, count), (1, CLIENTS, count // 4)):
-            start, before = _size(url, token), _cpu_s(pid)
-            load = send(url, token, jobs=JOBS, start=10**7 * batch, count=some, batch=batch, connections=connections)
-            taken = _size(url, token) - start
+            size, before = _size(url, token), _cpu_s(pid)
+            load = send(url, token, jobs=JOBS, start=sent, count=some, batch=batch, connections=connections)
+            sent += some
+            taken = _size(url, token) - size
             _print(place, load, taken, batch, connections, (_cpu_s(pid) - before) / max(taken, 1))
 
 

@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from urllib.parse import urlsplit
 
 FACET = {"_producer": "https://example.com/bench", "_schemaURL": "https://example.com/bench/1-0-0/Facet.json"}
@@ -123,7 +124,7 @@ def _requests(host: str, token: str, jobs: int, start: int, count: int, batch: i
         f"Authorization: Bearer {token}\r\nContent-Type: application/json\r\nContent-Length: "
     ).encode()
     rest = events(jobs, start, count)
-    while some := [event for event, _ in zip(rest, range(batch), strict=False)]:
+    while some := list(islice(rest, batch)):
         body = b"[" + b",".join(some) + b"]" if batch > 1 else some[0]
         yield head + str(len(body)).encode() + b"\r\n\r\n" + body
 

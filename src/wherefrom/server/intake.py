@@ -8,12 +8,12 @@ or of the data set of a DatasetEvent; what else an event names are references, w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import orjson
 from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from wherefrom.archive.taking import Taken, read_one
@@ -39,6 +39,7 @@ _JSON: Final = "application/json"
 _NAMES: Final = ("namespace", "name")
 
 Read = Statement | Taken  # an event that was read, or why it is refused
+What = TypeVar("What")
 
 # Read by hand: the framework takes longer over a parameter that is not there than over all else of a request.
 _STRICT: Final[dict[str, Any]] = {
@@ -64,8 +65,15 @@ _EVENT: Final[dict[str, Any]] = {
 }
 
 
+class _PlainRoute(APIRoute):
+    """A route whose function takes the request and gives the response, with nothing of the framework between."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        return cast("Callable[[Request], Coroutine[Any, Any, Response]]", self.endpoint)
+
+
 def make_router() -> APIRouter:
-    router = APIRouter(prefix="/api/v1", tags=["OpenLineage"])
+    router = APIRouter(prefix="/api/v1", tags=["OpenLineage"], route_class=_PlainRoute)
 
     @router.post(
         "/lineage",
@@ -79,7 +87,7 @@ def make_router() -> APIRouter:
         door = _Door(request)
         principal = await door.admit()
         body = await request.body()
-        read = await _aside(len(body), _read_event, body, door.settings, door.is_strict())
+        read = await door.read(len(body), _read_event, body)
         if isinstance(read, Statement):
             await door.require(principal, namespaces_written(read.predicate))
             [read] = await door.take([read])
@@ -95,7 +103,7 @@ def make_router() -> APIRouter:
         door = _Door(request)
         principal = await door.admit(anywhere=True)
         body = await request.body()
-        read = await _aside(len(body), _read_batch, body, door.settings, door.is_strict())
+        read = await door.read(len(body), _read_batch, body)
         refused = await door.list_refused(principal, read)
         allowed = iter(await door.take([one for i, one in enumerate(read) if i not in refused]))
         return _answer_batch([refused.get(i) or next(allowed) for i in range(len(read))])
@@ -133,6 +141,12 @@ class _Door:
         """The events of a batch that the sender may not write."""
         return await self._admission.ask(lambda: _list_refused(self._guard, principal, read))
 
+    async def read(self, size: int, do: Callable[[bytes, Settings, bool], What], body: bytes) -> What:
+        """Read little here, and much in the queue's reading thread, so that other requests don't wait for it."""
+        if size <= QUICK_BYTES:
+            return do(body, self.settings, self.is_strict())
+        return await self._intake.read(do, body, self.settings, self.is_strict())
+
     async def take(self, read: Sequence[Read]) -> list[Taken]:
         taken = await self._intake.put(read) if read else []
         for outcome, count in Counter(map(_outcome, taken)).items():
@@ -147,11 +161,6 @@ class _Door:
         if asked.lower() not in _BOOLEANS:
             raise RequestError(422, f"query parameter strict is {asked[:60]!r}, expected true or false")
         return _BOOLEANS[asked.lower()]
-
-
-async def _aside(size: int, do: Any, *arguments: Any) -> Any:
-    """Small work here, large work in a thread."""
-    return do(*arguments) if size <= QUICK_BYTES else await run_in_threadpool(do, *arguments)
 
 
 def _require(guard: Guard, principal: Principal, namespaces: Sequence[str]) -> None:

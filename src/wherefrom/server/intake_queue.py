@@ -1,6 +1,7 @@
-"""The queue between HTTP and the ledger: what waits is recorded together, in one transaction.
+"""The queue between HTTP and the ledger: what waits is recorded together, in one transaction, by one thread.
 
-Two threads record: while one waits for the database, the other signs what comes next.
+Another one reads what is large. They are two and no more: both hold Python's lock while they work, and each further one
+that waits for it slows all of them down.
 
 A caller waits on the event loop, not in a thread of its own, so a thousand of them cost little. The queue is bounded:
 who comes when it is full is told at once to come again, and what was accepted is always finished.
@@ -13,8 +14,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from wherefrom.archive.taking import Taken, record_read
 from wherefrom.errors import UnavailableError, WherefromError
@@ -27,9 +29,13 @@ if TYPE_CHECKING:
     from wherefrom.server.health import Metrics
     from wherefrom.server.settings import Settings
 
-MAX_GROUP_EVENTS: Final = 2048
+# Few enough that the next requests are read while a group is written.
+MAX_GROUP_EVENTS: Final = 256
 MAX_GROUP_BYTES: Final = 32 << 20
-THREADS: Final = 2
+# Where several came together, as many are waited for next time, unless there are events enough to fill a transaction.
+MAX_LINGER_S: Final = 0.01
+ENOUGH_EVENTS: Final = 64
+What = TypeVar("What")
 
 
 @dataclass(eq=False)
@@ -43,16 +49,22 @@ class _Parcel:
 
 
 class IntakeQueue:
-    """Takes events of many requests. `put` belongs to event loops; the recording threads start with the first."""
+    """Takes events of many requests. `put` belongs to event loops; the recording thread starts with the first."""
 
     def __init__(self, archive: Archive, *, settings: Settings, metrics: Metrics) -> None:
         self._archive, self._settings, self._metrics = archive, settings, metrics
         self._change = threading.Condition()
         self._parcels: deque[_Parcel] = deque()
-        self._threads: list[threading.Thread] = []
+        self._thread: threading.Thread | None = None
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="wherefrom-reading")
+        self._expected = 1  # requests: as many as were recorded together last
         self._is_closed = False
         self.waiting = 0  # events, those being recorded included
         self._waiting_bytes = 0
+
+    async def read(self, do: Callable[..., What], *arguments: Any) -> What:
+        """What a function gives, in the reading thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._reader, do, *arguments)
 
     async def put(self, read: Sequence[Statement | Taken]) -> list[Taken]:
         """Record events, as `read_one` read them, durably; what became of each, in order.
@@ -74,19 +86,21 @@ class IntakeQueue:
                 raise overloaded(f"{self.waiting} events wait to be recorded already")
             self._parcels.append(parcel)
             self._count(parcel, 1)
-            while len(self._threads) < THREADS:
-                self._threads.append(threading.Thread(target=self._run, name="wherefrom-intake", daemon=True))
-                self._threads[-1].start()
-            self._change.notify()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="wherefrom-intake", daemon=True)
+                self._thread.start()
+            if len(self._parcels) in {1, self._expected} or self._has_enough():
+                self._change.notify()
         return await parcel.future
 
     def close(self) -> None:
         """Take nothing more; return when all that was accepted is recorded."""
         with self._change:
             self._is_closed = True
-            self._change.notify_all()
-        for thread in self._threads:
-            thread.join()
+            self._change.notify()
+        if self._thread is not None:
+            self._thread.join()
+        self._reader.shutdown()
 
     def _count(self, parcel: _Parcel, sign: int) -> None:
         self.waiting += sign * len(parcel.read)
@@ -113,6 +127,10 @@ class IntakeQueue:
         with self._change:
             while not self._parcels and not self._is_closed:
                 self._change.wait()
+            deadline = time.monotonic() + MAX_LINGER_S
+            while len(self._parcels) < self._expected and not self._has_enough():
+                if not self._change.wait(deadline - time.monotonic()):
+                    break
             group: list[_Parcel] = []
             events = size = 0
             while self._parcels:
@@ -121,7 +139,11 @@ class IntakeQueue:
                 if group and (events > MAX_GROUP_EVENTS or size > MAX_GROUP_BYTES):
                     break
                 group.append(self._parcels.popleft())
+            self._expected = max(1, len(group))
             return group
+
+    def _has_enough(self) -> bool:
+        return self._is_closed or sum(len(parcel.read) for parcel in self._parcels) >= ENOUGH_EVENTS
 
     def _record(self, group: Sequence[_Parcel]) -> list[list[Taken] | WherefromError]:
         read = [one for parcel in group for one in parcel.read]

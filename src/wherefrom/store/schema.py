@@ -243,11 +243,13 @@ edges = sa.Table(
     metadata,
     sa.Column("id", NUMBER, primary_key=True, autoincrement=False),
     sa.Column("run", NUMBER, nullable=False, index=True),
-    sa.Column("version", NUMBER, nullable=False, index=True),
+    sa.Column("version", NUMBER, nullable=False),
     sa.Column("relation", TEXT, nullable=False),
     sa.Column("how", TEXT, nullable=False),
-    sa.Column("entry", NUMBER, nullable=False, index=True),
+    sa.Column("entry", NUMBER, nullable=False),
     sa.Column("retracted", NUMBER),
+    sa.Index("edges_by_version", "version", "entry"),
+    sa.Index("edges_by_entry", "entry", postgresql_using="brin"),  # rows lie in the order of entries
 )
 gaps = sa.Table(
     "gaps",

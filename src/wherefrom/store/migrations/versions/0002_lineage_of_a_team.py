@@ -121,3 +121,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entry", "position"),
     )
     op.create_table("access", _number("entry"), _text("kind"), sa.PrimaryKeyConstraint("entry"))
+    op.drop_index("ix_edges_version", table_name="edges")
+    op.create_index("edges_by_version", "edges", ["version", "entry"], unique=False)
+    op.drop_index("ix_edges_entry", table_name="edges")
+    op.create_index("edges_by_entry", "edges", ["entry"], unique=False, postgresql_using="brin")
