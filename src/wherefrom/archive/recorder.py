@@ -107,7 +107,9 @@ class Recorder:
     def read_keys(self, name: str) -> tuple[Signer, ...]:
         """A secret key of the archive, `log` or `producer`, and after it those that sign whatever it signs."""
         key = self.read_key(name)
-        return (key, *(self.read_key(beside) for beside in self.folder.list_beside(name, key.verifier_key)))
+        beside = [self.read_key(other) for other in self.folder.list_beside(name, key.verifier_key)]
+        # A change of keys that was interrupted leaves one of them under two names.
+        return tuple({signer.verifier_key.label: signer for signer in (key, *beside)}.values())
 
     def read_key(self, name: str) -> Signer:
         """A secret key of the archive, read again when its file is another one. Raises as `ArchiveFolder.read_key`."""

@@ -47,7 +47,7 @@ def serve(
     from wherefrom.server.app import begin_stopping, make_app
     from wherefrom.server.connections import protocol_options
     from wherefrom.server.logs import configure_logs
-    from wherefrom.server.running import keep_collector_calm, run
+    from wherefrom.server.running import run, set_up_for_many
     from wherefrom.server.settings import read_settings
 
     if (namespace or database) and not init:
@@ -61,7 +61,7 @@ def serve(
             _print_first_token(archive)
         application = make_app(archive, settings)
         configure_logs()
-        keep_collector_calm()
+        set_up_for_many()
         run(
             application,
             host=host,

@@ -172,13 +172,14 @@ class _Listener:
         self._sees: Sees = guard.sees(principal)
         self._audits = False
         self._checked = 0.0
-        self._was_near = False
+        self._was_near = False  # has been at most a chunk behind
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         await self._live.join()
         try:
             await self._check()
             size = max(self._live.size, self._next)
+            self._was_near = size - self._next <= CHUNK
             yield b"retry: %d\n" % RETRY_MS + _format("hello", orjson.dumps({"size": size}), self._next - 1)
             while not self._live.is_closed:
                 changes = await self._live.next_changes(self._next, timeout_s=self._live.settings.live_heartbeat_s)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import socket
+import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,6 +52,15 @@ def run(
         shown = f"[{host}]" if ":" in host else host
         announce(f"http://{shown}:{listening.getsockname()[1]}")
         server.run(sockets=[listening])
+
+
+def set_up_for_many() -> None:
+    """Have Python's lock handed on soon, and its garbage collector keep calm.
+
+    The thread that records waits for PostgreSQL thirty times a transaction, and after each for the lock.
+    """
+    sys.setswitchinterval(0.001)
+    keep_collector_calm()
 
 
 def keep_collector_calm() -> None:

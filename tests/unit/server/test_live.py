@@ -154,8 +154,6 @@ def test_a_token_that_is_revoked_ends_it_with_the_reason(archive, listen, as_bea
 def test_who_falls_far_behind_is_sent_away_and_told_where_to_go_on(archive, listen, app, as_bearer, admin_token):
     from wherefrom.server import live
 
-    heard = listen(as_bearer(admin_token))
-    heard.next("hello")
     state = app.state.live
     real = state.next_changes
 
@@ -167,6 +165,8 @@ def test_who_falls_far_behind_is_sent_away_and_told_where_to_go_on(archive, list
         return (await real(start, timeout_s=timeout_s))[:1]
 
     state.next_changes = slow
+    heard = listen(as_bearer(admin_token))
+    heard.next("hello")
     archive.record(*(event(f"run {i}") for i in range(live.CHUNK + 250)))
     _, index, said = heard.next("goodbye")
     assert said["lastEventId"] == int(index)
