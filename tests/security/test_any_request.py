@@ -4,13 +4,20 @@ import contextlib
 
 import pytest
 from hypothesis import HealthCheck, given, settings
-from team_server import OWN
+from team_server import OWN, serving_team
 
 schemathesis = pytest.importorskip("schemathesis", reason="needs schemathesis")
 
 ENDLESS = "/v1/live"
 # A few for each operation, the same in each run; `make hunt` is where more are tried.
 SOME = settings(max_examples=4, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+
+
+@pytest.fixture
+def team(tmp_path):
+    """One for each test: schemathesis ends the life of an application after it."""
+    with serving_team(tmp_path) as serving:
+        yield serving
 
 
 @pytest.mark.slow
