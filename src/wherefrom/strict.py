@@ -117,6 +117,19 @@ def _parse_with_orjson(data: bytes, levels: int) -> Any:
     return value
 
 
+def pack_json(value: Any) -> bytes | None:
+    """Bytes that stand for a value that was JSON, and for no other; None when they can't be had quickly."""
+    if orjson is not None:
+        with contextlib.suppress(TypeError):  # integers beyond 64 bits
+            return orjson.dumps(value)
+    return None
+
+
+def unpack_json(packed: bytes) -> Any:
+    """The value again."""
+    return orjson.loads(packed)
+
+
 def _count_texts(data: bytes) -> int:
     """Twice the number of texts, keys among them, in a JSON document: the quotation marks that begin and end them."""
     if b"\\" not in data:

@@ -30,9 +30,11 @@ from wherefrom.statements import (
     parse_checked,
     sign_envelope,
 )
-from wherefrom.store import Database, LedgerTables, LineageTables, LineageWriter
+from wherefrom.store import Database, Edge, LedgerTables, LineageTables, LineageWriter
 
 _LATER_THAN_ALL = datetime.max.replace(tzinfo=UTC)
+# Rows of the views; some hundred bytes each.
+MOST_REMEMBERED = 200_000
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,23 @@ class _Call:
         return _Call(again, self.envelopes, known)
 
 
+@dataclass(frozen=True)
+class _Memory:
+    """What a recorder knows of the database after a commit; all of it holds until somebody else writes there.
+
+    Attributes:
+        size, making: of the ledger then; whoever writes changes one of them.
+    """
+
+    size: int
+    making: str
+    known: KnownKeys
+    views: LineageWriter
+
+    def holds_at(self, edge: Edge, log_key: VerifierKey) -> bool:
+        return (self.size, self.making, self.known.log_key) == (edge.size, edge.making, log_key)
+
+
 class Recorder:
     """Records into one archive. Safe for many threads and processes; writers take turns."""
 
@@ -101,6 +120,7 @@ class Recorder:
         self.clock = clock
         self._group: GroupCommit[_Call, list[Receipt]] = GroupCommit(self._commit)
         self._known: KnownKeys | None = None
+        self._memory: _Memory | None = None  # of who commits, and only one does at a time
         self._counted: tuple[KnownKeys, Sequence[Signer], tuple[str, ...]] | None = None
         self._keys: dict[str, tuple[tuple[int, ...], Signer]] = {}
 
@@ -182,15 +202,23 @@ class Recorder:
             edge = tables.read_edge()
             if self.folder.read_head() != edge.note:
                 self.verify_not_rolled_back(tables, log.verifier_key)
-            known = KnownKeys.read(connection, log.verifier_key, calls[0].known)
+            memory, self._memory = self._memory, None  # until this is committed too, nobody knows what is stored
+            if memory and not memory.holds_at(edge, log.verifier_key):
+                memory = None
+            known = memory.known if memory else KnownKeys.read(connection, log.verifier_key, calls[0].known)
             calls = [call.verified_by(known) for call in calls]
             submissions = [submission for call in calls for submission in call.submissions]
-            if any(submission.statement.predicate_type == KEY for submission in submissions):
+            changes_keys = any(submission.statement.predicate_type == KEY for submission in submissions)
+            if changes_keys:
                 there = tables.find_duplicates([submission.dedup for submission in submissions])
                 known.check([s for s in submissions if s.dedup not in there], received=self.clock())
             receipts, note = log.append(tables, submissions, edge=edge)
             new = {r.index: s for r, s in zip(receipts, submissions, strict=True) if r.is_new}
-            _project(connection, new)
+            views = memory.views if memory else LineageWriter(connection)
+            views.go_on(connection)
+            _project(tables, views, new)
+        if not changes_keys and views.count_remembered() <= MOST_REMEMBERED:
+            self._memory = _Memory(edge.size + len(new), edge.making, known, views)
         self.folder.write_head(note)
         return _by_call(calls, receipts)
 
@@ -210,8 +238,7 @@ def _submission(envelope: Envelope, key_ids: tuple[str, ...], statement: Stateme
     return Submission(statement, envelope.payload, format_envelope(envelope), key_ids)
 
 
-def _project(connection: sa.Connection, new: dict[int, Submission]) -> None:
-    tables, views = LedgerTables(connection), LineageWriter(connection)
+def _project(tables: LedgerTables, views: LineageWriter, new: dict[int, Submission]) -> None:
     lineage.prepare(views, [submission.statement for submission in new.values()])
     for index, submission in new.items():
         named = named_by(submission.statement)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from wherefrom.errors import FormatError
 from wherefrom.lineage.shape import SAYS_NOTHING, format_shape, newest_in
@@ -36,51 +36,42 @@ from wherefrom.store import LineageWriter, Named
 
 _EPOCH, _MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _SAYS_NOTHING = format_shape(SAYS_NOTHING)
-
-
-class _Noted(NamedTuple):
-    """What `prepare` read of a statement; `body` is its shape's, if all that it names was known."""
-
-    statement: Statement  # kept, so that nothing else gets its id meanwhile
-    event: Event
-    body: str | None
+_MOST_SETTLED = 4096
 
 
 def prepare(views: LineageWriter, statements: Iterable[Statement]) -> None:
     """Look up together what `project` will need for each of these statements; it gives the same without."""
+    events = [event_of(statement) for statement in statements if event_kind_of(statement.predicate_type)]
+    older_runs = views.look_up_runs({event.run_id for event in events} - {""})
+    # What was written before in this way, and of runs that are new, needs nothing that is not remembered.
+    events = [event for event in events if id(event.said) not in views.settled or event.run_id in older_runs]
     named: list[Named] = []
-    run_ids: set[str] = set()
     job_names: set[tuple[str, str]] = set()
     names: set[tuple[str, str]] = set()
-    events: list[tuple[Statement, Event]] = []
-    for statement in statements:
-        if event_kind_of(statement.predicate_type):
-            event = event_of(statement)
-            events.append((statement, event))
-            run_ids.add(event.run_id)
-            job_names.add((event.job_namespace, event.job_name))
-            for datasets, relation in ((event.inputs, "used"), (event.outputs, "was_generated_by")):
-                named += [
-                    Named(d.namespace, d.name, primary_digest(d.digests), tuple(d.digests), event.run_id, relation)
-                    for d in datasets
-                ]
-            for node in set(iter_nodes(event)):
-                (names if node.kind == "DATASET" else job_names).add((node.namespace, node.name))
-            names.update(name for link in event.flow.symlinks for name in (link[:2], link[2:]))
-    views.look_up(run_ids - {""}, named, job_names - {("", "")}, names)
+    for event in events:
+        job_names.add((event.job_namespace, event.job_name))
+        for datasets, relation in ((event.inputs, "used"), (event.outputs, "was_generated_by")):
+            named += [
+                Named(d.namespace, d.name, primary_digest(d.digests), tuple(d.digests), event.run_id, relation)
+                for d in datasets
+            ]
+        for node in set(iter_nodes(event)):
+            (names if node.kind == "DATASET" else job_names).add((node.namespace, node.name))
+        names.update(name for link in event.flow.symlinks for name in (link[:2], link[2:]))
+    views.look_up(named, job_names - {("", "")}, names)
     links: set[tuple[int, int]] = set()
     versions: set[tuple[int, str]] = set()
-    for statement, event in events:
-        body = None
+    views.noted.clear()
+    for event in {id(event.said): event for event in events}.values():
         with contextlib.suppress(KeyError):
-            body = format_shape(shape_of(event, views.entity_known, views.job_known))
+            views.noted[id(event.said)] = event.said, format_shape(
+                shape_of(event, views.entity_known, views.job_known)
+            )
         with contextlib.suppress(KeyError):
             links.update((views.entity_known(*link[2:]), views.entity_known(*link[:2])) for link in event.flow.symlinks)
         with contextlib.suppress(KeyError):
             versions.update((views.entity_known(one.namespace, one.name), one.version) for one in event.flow.versions)
-        views.noted[id(statement)] = _Noted(statement, event, body)
-    bodies = {noted.body for noted in views.noted.values() if noted.body}
-    views.look_up_said(bodies, links, versions)
+    views.look_up_said({body for _, body in views.noted.values()}, links, versions)
 
 
 def project(views: LineageWriter, index: int, statement: Statement, *, index_of: dict[str, int] | None = None) -> None:
@@ -130,8 +121,7 @@ def _project_deletion(views: LineageWriter, index: int, predicate: Mapping[str, 
 
 
 def _project_event(views: LineageWriter, index: int, statement: Statement) -> None:
-    noted = views.noted.pop(id(statement), None) or _Noted(statement, event_of(statement), None)
-    event: Event = noted.event
+    event = event_of(statement)
     run, job, dataset = None, 0, 0
     if event.job_name:
         job = views.ensure_job(event.job_namespace, event.job_name, entry=index)
@@ -140,7 +130,7 @@ def _project_event(views: LineageWriter, index: int, statement: Statement) -> No
     if event.kind == "DatasetEvent" and event.outputs:
         dataset = views.ensure_canonical(event.outputs[0].namespace, event.outputs[0].name, entry=index)
     at = (event.time - _EPOCH) // _MICROSECOND if event.time else 0
-    shape = _shape(views, index, event, noted.body)
+    shape = _shape(views, index, event)
     views.add_event((run or 0, job, dataset), event.event_type, event.time_text, at, shape, entry=index)
     _project_flow(views, index, event, run, at)
     for position, problem in enumerate(event.problems):
@@ -154,17 +144,25 @@ def _project_event(views: LineageWriter, index: int, statement: Statement) -> No
             views.ensure_edge(run, version, "was_generated_by", one.how, entry=index)
 
 
-def _shape(views: LineageWriter, index: int, event: Event, body: str | None) -> int:
-    """The number of what the event says about lineage, 0 for nothing; `body` where that was worked out before."""
-    newest = (0, 0)
-    if body is None:
+def _shape(views: LineageWriter, index: int, event: Event) -> int:
+    """The number of what the event says about lineage, 0 for nothing."""
+    key, newest = id(event.said), (0, 0)
+    if key in views.settled:
+        return views.settled[key][1]
+    if key in views.noted:
+        body = views.noted[key][1]
+    else:
         shape = shape_of(
             event,
             lambda namespace, name: views.ensure_canonical(namespace, name, entry=index),
             lambda namespace, name: views.ensure_job(namespace, name, entry=index),
         )
         body, newest = format_shape(shape), newest_in(shape)
-    return 0 if body == _SAYS_NOTHING else views.ensure_shape(body, newest=newest, entry=index)
+    number = 0 if body == _SAYS_NOTHING else views.ensure_shape(body, newest=newest, entry=index)
+    if len(views.settled) >= _MOST_SETTLED:
+        views.settled.clear()
+    views.settled[key] = event.said, number
+    return number
 
 
 def _project_flow(views: LineageWriter, index: int, event: Event, run: int | None, at: int) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from wherefrom.errors import NotFoundError
 from wherefrom.lineage.answer import Answer, Direction, Edge, Run, Version
-from wherefrom.statements import DIGEST_SIZES, Dataset, Statement, format_digest, read_event
+from wherefrom.statements import DIGEST_SIZES, Statement, format_digest, read_facets
 from wherefrom.store import LineageTables
 
 ReadStatement = Callable[[int], Statement]
@@ -113,8 +113,7 @@ def _answer(
     edges = []
     for row in sorted(walk.edges.values(), key=lambda row: (row.entry, row.id)):
         version = at[row.version]
-        dataset = by_run.get((row.entry, row.relation, version.namespace, version.name))
-        facets = dict(dataset.facets) if dataset else {}
+        facets = by_run.get((row.entry, row.relation, version.namespace, version.name), {})
         edges.append(Edge(run_ids[row.run], row.version, row.relation, row.how, row.entry, facets))
     return Answer(subject, direction, as_of, depth, walk.is_cut, tuple(versions), tuple(runs), tuple(edges))
 
@@ -151,8 +150,8 @@ def read_versions(tables: LineageTables, ids: list[int], *, as_of: int, read_sta
 
 def _runs(
     tables: LineageTables, ids: list[int], as_of: int, read_statement: ReadStatement
-) -> tuple[list[Run], dict[tuple[int, str, str, str], Dataset]]:
-    """The runs, and each data set as each event about them names it."""
+) -> tuple[list[Run], dict[tuple[int, str, str, str], dict[str, Any]]]:
+    """The runs, and the facets that each event about them gives each data set."""
     events: dict[int, list[Any]] = {}
     for row in tables.read_run_events(ids, as_of=as_of):
         events.setdefault(row.run, []).append(row)
@@ -166,13 +165,12 @@ def _runs(
         facets: dict[str, Any] = {}
         job_facets: dict[str, Any] = {}
         for event_row in mine:
-            event = read_event(read_statement(event_row.entry).predicate)
-            facets.update(event.run_facets)
-            job_facets = {**job_facets, **event.job_facets}
+            said = read_facets(read_statement(event_row.entry).predicate)
+            facets.update(said.run)
+            job_facets = {**job_facets, **said.job}
             job_facets = {name: facet for name, facet in job_facets.items() if facet.get("_deleted") is not True}
-            for relation, listed in (("used", event.inputs), ("was_generated_by", event.outputs)):
-                datasets.update({(event_row.entry, relation, d.namespace, d.name): d for d in listed})
-        said = [read_statement(entry) for entry in gaps.get(row.run_id, ())]
+            datasets.update({(event_row.entry, *named): found for named, found in said.datasets.items()})
+        told = [read_statement(entry) for entry in gaps.get(row.run_id, ())]
         entries = tuple(sorted([e.entry for e in mine] + gaps.get(row.run_id, [])))
         runs.append(
             Run(
@@ -186,7 +184,7 @@ def _runs(
                 facets=facets,
                 job_facets=job_facets,
                 entries=entries,
-                gaps=tuple(dict(gap.predicate) for gap in said),
+                gaps=tuple(dict(gap.predicate) for gap in told),
             )
         )
     return runs, datasets

@@ -90,6 +90,7 @@ from wherefrom.statements.openlineage import (
     parse_event_statement,
     predicate_type_of,
     read_event,
+    read_facets,
     run_subject,
 )
 from wherefrom.statements.problems import Problem, Problems
@@ -199,6 +200,7 @@ __all__ = [
     "predicate_type_of",
     "primary_digest",
     "read_event",
+    "read_facets",
     "run_subject",
     "sign_envelope",
     "verify_canonical",

@@ -2,15 +2,19 @@
 
 Read leniently, since a quarter of what producers send breaks the schema: what can't be read is left out and listed as a
 problem with its JSON path. What lineage doesn't need is kept and not looked at. Our own events are refused for any.
+
+Most events of a job say what others of that job said, but for the time and the run; so `parse_event_statement` reads
+that part once for many events, and gives the very same object.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -18,10 +22,11 @@ from wherefrom.errors import FormatError
 from wherefrom.statements.canonical import format_canonical
 from wherefrom.statements.digests import check_digests
 from wherefrom.statements.flow import Flow, Node, read_dataset_facets, read_job_facets, read_role_facets
+from wherefrom.statements.problems import MOST as MOST_PROBLEMS
 from wherefrom.statements.problems import WHAT, Problem, Problems
 from wherefrom.statements.statement import Statement, Subject
 from wherefrom.statements.times import parse_time
-from wherefrom.strict import MAX_DEPTH, Fields, is_shallow, parse_json
+from wherefrom.strict import MAX_DEPTH, Fields, is_shallow, pack_json, parse_json, unpack_json
 
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
 EventKind = Literal["RunEvent", "DatasetEvent", "JobEvent"]
@@ -30,6 +35,8 @@ EVENT_TYPES = ("START", "RUNNING", "COMPLETE", "ABORT", "FAIL", "OTHER")
 FINGERPRINT_FACET = "wherefrom_fingerprint"
 KNOWN = ("observed", "declared", "inferred")
 MOST_ID_CHARACTERS = 255
+# What is remembered of what events said: so many, from events of no more bytes.
+_MOST_SAID, _SMALL_EVENT = 2048, 8192
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.ASCII)
 # Times that can only mean one thing, though they are not RFC 3339: no zone, no seconds, a space, Java's `[Region]`.
@@ -48,7 +55,7 @@ class Dataset:
         digests: in preference order; empty when the event has none.
         how: "observed", "declared" or "inferred"; an event without our facet declares.
         total_bytes, rows: None when not said.
-        facets, role_facets: each an object; the latter are `inputFacets` or `outputFacets`.
+        records: what `wf-records-1` among the digests is of, as our facet has it; None when it doesn't.
     """
 
     namespace: str
@@ -57,20 +64,37 @@ class Dataset:
     how: str
     total_bytes: int | None
     rows: int | None
-    facets: Mapping[str, Any]
-    role_facets: Mapping[str, Any]
+    records: Any = None
+
+
+@dataclass(frozen=True)
+class Said:
+    """What an event says, but for when and in which run.
+
+    Attributes:
+        job_namespace, job_name: "" in a DatasetEvent.
+        inputs, outputs: by the names in the event. The data set of a DatasetEvent is an output.
+        flow: what the facets say about lineage.
+        problems: where this part of the event breaks the specification, as far as it was looked at.
+    """
+
+    job_namespace: str
+    job_name: str
+    inputs: tuple[Dataset, ...]
+    outputs: tuple[Dataset, ...]
+    flow: Flow
+    problems: tuple[Problem, ...]
 
 
 @dataclass(frozen=True)
 class Event:
-    """`event_type` and `run_id` are "" for events that are not of a run; so are job names in a DatasetEvent.
+    """`event_type` and `run_id` are "" for events that are not of a run.
 
     Attributes:
         time: None when the event doesn't say when it happened; then it has neither inputs, outputs nor flow.
         run_id, parent_run_id, root_run_id: UUIDs as Python spells them, or other text; "" and None when not said.
-        inputs, outputs: by the names in the event. The data set of a DatasetEvent is an output.
-        flow: what the facets say about lineage.
-        problems: where the event breaks the specification, as far as it was looked at.
+        said: all the rest; events that say the same may share it.
+        problems: where the whole event breaks the specification.
     """
 
     kind: EventKind
@@ -80,14 +104,41 @@ class Event:
     run_id: str
     parent_run_id: str | None
     root_run_id: str | None
-    job_namespace: str
-    job_name: str
-    run_facets: Mapping[str, Any]
-    job_facets: Mapping[str, Any]
-    inputs: tuple[Dataset, ...]
-    outputs: tuple[Dataset, ...]
-    flow: Flow
+    said: Said
     problems: tuple[Problem, ...]
+
+    @property
+    def job_namespace(self) -> str:
+        return self.said.job_namespace
+
+    @property
+    def job_name(self) -> str:
+        return self.said.job_name
+
+    @property
+    def inputs(self) -> tuple[Dataset, ...]:
+        return self.said.inputs
+
+    @property
+    def outputs(self) -> tuple[Dataset, ...]:
+        return self.said.outputs
+
+    @property
+    def flow(self) -> Flow:
+        return self.said.flow
+
+
+@dataclass(frozen=True)
+class Facets:
+    """The facets of an event that are objects, each as it is, by name.
+
+    Attributes:
+        datasets: those of each data set, by relation ("used" or "was_generated_by"), namespace and name.
+    """
+
+    run: dict[str, Any]
+    job: dict[str, Any]
+    datasets: dict[tuple[str, str, str], dict[str, Any]]
 
 
 def predicate_type_of(kind: EventKind) -> str:
@@ -123,7 +174,7 @@ def parse_event_statement(data: bytes) -> Statement:
     Raises FormatError, with the JSON path, for bytes that are not strict JSON, or no object.
     """
     event = parse_json(data, what=WHAT, depth=1)
-    read = read_event(event)
+    read = _read_event(Fields.of(event, what=WHAT).value, _said_in_small if len(data) <= _SMALL_EVENT else _said_in)
     made = _event_statement(read, event, data)
     made.keep_checked(read)
     return made
@@ -144,13 +195,32 @@ def event_of(statement: Statement) -> Event:
 
 def read_event(event: Mapping[str, Any]) -> Event:
     """Read what lineage needs of an event, and list where it breaks the spec. Raises FormatError for no object."""
-    value, problems, flow = Fields.of(event, what=WHAT).value, Problems(), Flow()
+    return _read_event(Fields.of(event, what=WHAT).value, _said_in)
+
+
+def read_facets(event: Mapping[str, Any]) -> Facets:
+    """All facets of an event, which `read_event` looks at and doesn't keep."""
+    datasets = {
+        (relation, one["namespace"], one["name"]): _facets_of(one)
+        for key, relation in (("inputs", "used"), ("outputs", "was_generated_by"))
+        for _, one in Problems().objects(dict(event), key, "$")
+        if type(one.get("namespace")) is str and type(one.get("name")) is str
+    }
+    return Facets(_facets_of(event.get("run")), _facets_of(event.get("job")), datasets)
+
+
+def _facets_of(owner: Any) -> dict[str, Any]:
+    facets = owner.get("facets") if type(owner) is dict else None
+    return {name: one for name, one in facets.items() if type(one) is dict} if type(facets) is dict else {}
+
+
+def _read_event(value: dict[str, Any], said_in: Callable[[EventKind, dict[str, Any]], Said]) -> Event:
+    problems = Problems()
     kind = _kind_of(value, problems)
     time, time_text = _read_time(value, problems)
     problems.text(value, "producer", "$")
     problems.text(value, "schemaURL", "$")
     event_type, run_id, parent, root = "", "", None, None
-    run_facets: dict[str, Any] = {}
     if kind == "RunEvent":
         if "eventType" in value and value["eventType"] not in EVENT_TYPES:
             problems.strictly(lambda: Fields(value, "$", WHAT).literal("eventType", *EVENT_TYPES), "$.eventType")
@@ -159,14 +229,40 @@ def read_event(event: Mapping[str, Any]) -> Event:
         run = problems.object(value, "run", "$")
         if run:
             run_id = _read_id(run, "$.run", problems)
-            run_facets = _read_facets(run, "facets", "$.run", problems)
-            parent, root = _read_parents(run_facets, problems)
+            parent, root = _read_parents(_read_facets(run, "facets", "$.run", problems), problems)
+    said = said_in(kind, value)
+    if time is None or not (said.job_name or run_id or kind == "DatasetEvent"):
+        # nobody knows where in time, or in the graph, this belongs
+        said = replace(said, inputs=(), outputs=(), flow=Flow())
+    found = (*problems.found, *said.problems)[:MOST_PROBLEMS]
+    return Event(kind, time, time_text, event_type, run_id, parent, root, said, found)
+
+
+_SAID_BY: dict[EventKind, tuple[str, ...]] = {
+    "RunEvent": ("job", "inputs", "outputs"),
+    "JobEvent": ("job", "inputs", "outputs"),
+    "DatasetEvent": ("dataset",),
+}
+
+
+def _said_in_small(kind: EventKind, value: dict[str, Any]) -> Said:
+    """What `_said_in` gives, for an event that was JSON; the same object for what was said before."""
+    packed = pack_json({key: value[key] for key in _SAID_BY[kind] if key in value})
+    return _said_in(kind, value) if packed is None else _said_before(kind, packed)
+
+
+@functools.lru_cache(_MOST_SAID)
+def _said_before(kind: EventKind, packed: bytes) -> Said:
+    return _said_in(kind, unpack_json(packed))
+
+
+def _said_in(kind: EventKind, value: dict[str, Any]) -> Said:
+    """What the members of an event say that `_SAID_BY` lists; it depends on no others."""
+    problems, flow = Problems(), Flow()
     if kind == "DatasetEvent":
         dataset = _read_dataset(problems.object(value, "dataset", "$"), "$.dataset", "", flow, problems)
-        about = (dataset,) if dataset and time else ()
-        flow = flow if about else Flow()
-        found = tuple(problems.found)
-        return Event(kind, time, time_text, "", "", None, None, "", "", {}, {}, (), about, flow, found)
+        about = (dataset,) if dataset else ()
+        return Said("", "", (), about, flow if about else Flow(), tuple(problems.found))
     job = problems.object(value, "job", "$")
     namespace = problems.text(job, "namespace", "$.job") if job else ""
     name = problems.text(job, "name", "$.job") if job else ""
@@ -177,25 +273,7 @@ def read_event(event: Mapping[str, Any]) -> Event:
         read_job_facets(flow, job_facets, "$.job.facets", problems)
     if not (namespace and name):
         namespace = name = ""
-    if time is None or not (name or run_id):  # nobody knows where in time, or in the graph, this belongs
-        inputs, outputs, flow = (), (), Flow()
-    return Event(
-        kind,
-        time,
-        time_text,
-        event_type,
-        run_id,
-        parent,
-        root,
-        namespace,
-        name,
-        run_facets,
-        job_facets,
-        inputs,
-        outputs,
-        flow,
-        tuple(problems.found),
-    )
+    return Said(namespace, name, inputs, outputs, flow, tuple(problems.found))
 
 
 def _kind_of(value: dict[str, Any], problems: Problems) -> EventKind:
@@ -304,14 +382,13 @@ def _read_dataset(value: dict[str, Any], path: str, relation: str, flow: Flow, p
     if role_facets and relation:
         read_role_facets(flow, node, role_facets, f"{path}.{role}", problems)
     digests: dict[str, str] = {}
-    how, total_bytes, rows = "declared", None, None
+    how, total_bytes, rows, records = "declared", None, None, None
     if FINGERPRINT_FACET in facets and facets[FINGERPRINT_FACET].get("_deleted") is not True:
-        read = problems.strictly(
-            lambda: _read_fingerprint(facets[FINGERPRINT_FACET], f"{path}.facets.{FINGERPRINT_FACET}"),
-            f"{path}.facets.{FINGERPRINT_FACET}",
-        )
+        ours, at = facets[FINGERPRINT_FACET], f"{path}.facets.{FINGERPRINT_FACET}"
+        read = problems.strictly(lambda: _read_fingerprint(ours, at), at)
         digests, how, total_bytes, rows = read or (digests, how, total_bytes, rows)
-    return Dataset(namespace, name, digests, how, total_bytes, rows, facets, role_facets)
+        records = ours.get("records")
+    return Dataset(namespace, name, digests, how, total_bytes, rows, records)
 
 
 def _read_fingerprint(facet: dict[str, Any], path: str) -> tuple[dict[str, str], str, int | None, int | None]:

@@ -8,13 +8,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from wherefrom.store.ledger_tables import MAKING
 from wherefrom.store.schema import archive, entities, named_version_edges, named_versions, runs, shapes
 
 _TOGETHER = 20_000
 _CHUNK = 500
-_MAKING = "views_made"
 _BODIES = sa.select(shapes.c.id, shapes.c.body).where(shapes.c.id.in_(sa.bindparam("ids", expanding=True)))
-_MADE = sa.select(archive.c.value).where(archive.c.key == _MAKING)
+_MADE = sa.select(archive.c.value).where(archive.c.key == MAKING)
 
 
 @dataclass(frozen=True)
@@ -112,5 +112,5 @@ class GraphTables:
 def count_making(connection: sa.Connection) -> None:
     """Say that the views are made again; in the transaction that empties them."""
     number = int(connection.scalar(_MADE) or "0") + 1
-    connection.execute(archive.delete().where(archive.c.key == _MAKING))
-    connection.execute(archive.insert().values(key=_MAKING, value=str(number)))
+    connection.execute(archive.delete().where(archive.c.key == MAKING))
+    connection.execute(archive.insert().values(key=MAKING, value=str(number)))

@@ -19,6 +19,8 @@ from wherefrom.store.schema import hash_index as hash_rows
 
 _CHUNK = 500
 _HASHES = 2  # that the hash index holds of each entry
+MAKING = "views_made"
+"""The setting that counts how often the views were emptied and made again."""
 
 # Built once: building a query costs several times what running it does.
 _SIZE = sa.select(sa.func.coalesce(sa.func.max(entries.c.idx) + 1, 0))
@@ -27,7 +29,8 @@ _LEAVES = sa.select(entries.c.leaf_hash, entries.c.idx).where(entries.c.idx.in_(
 _TILE = sa.select(tiles.c.data).where(tiles.c.level == sa.bindparam("at_level"), tiles.c.idx == sa.bindparam("at"))
 _NEWEST = sa.select(checkpoints.c.note).order_by(checkpoints.c.size.desc()).limit(1)
 _LAST_RECEIVED = sa.select(entries.c.received).order_by(entries.c.idx.desc()).limit(1)
-_EDGE = sa.select(_SIZE.scalar_subquery(), _LAST_RECEIVED.scalar_subquery(), _NEWEST.scalar_subquery())
+_MADE = sa.select(archive.c.value).where(archive.c.key == MAKING)
+_EDGE = sa.select(*(query.scalar_subquery() for query in (_SIZE, _LAST_RECEIVED, _NEWEST, _MADE)))
 
 
 @dataclass(frozen=True)
@@ -49,11 +52,13 @@ class Edge:
         size: how many entries there are.
         received: when the last of them was received; None before the first.
         note: the newest signed checkpoint.
+        making: changes whenever the views are emptied and made again.
     """
 
     size: int
     received: str | None
     note: bytes
+    making: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +117,10 @@ class LedgerTables:
 
     def read_edge(self) -> Edge:
         """Where the ledger ends, asked for at once. Raises NotFoundError when there is no checkpoint."""
-        size, received, note = self.connection.execute(_EDGE).one()
+        size, received, note, making = self.connection.execute(_EDGE).one()
         if note is None:
             raise NotFoundError("no checkpoint")
-        return Edge(int(size), received, bytes(note))
+        return Edge(int(size), received, bytes(note), making or "0")
 
     def add_entries(
         self, rows: Sequence[NewEntry], changed: Mapping[tuple[int, int], bytes], checkpoint: tuple[int, bytes]

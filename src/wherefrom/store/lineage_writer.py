@@ -1,8 +1,9 @@
-"""Writing the views: called by the projection alone, in entry order, inside a transaction that the caller opened.
+"""Writing the views: called by the projection alone, in entry order, inside transactions that the caller opens.
 
 Rows are gathered and written together by `flush`, and what was looked up once is remembered: a statement gives a dozen
 rows, and asking the database for each alone would cost more than everything else about recording it. `look_up` asks for
-what many statements will need, once for each view; what was not asked for then is asked for when it is needed.
+what many statements will need, once for each view; what was not asked for then is asked for when it is needed. What is
+remembered holds in later transactions too, for as long as nobody else writes: most events name what others named.
 """
 
 from __future__ import annotations
@@ -89,7 +90,10 @@ class LineageWriter:
         self._pending: dict[sa.Table, list[tuple[Any, ...]]] = {table: [] for table in VIEWS}
         self._next_ids: dict[sa.Table, int] = {}
         self._first_new: dict[sa.Table, int] = {}
-        self.noted: dict[int, Any] = {}  # what `prepare` keeps of a statement for `project`, by the object's id
+        # What the projection remembers of what events said, by the object's id, with the object, so that nothing else
+        # gets its id: what it will write of it in this transaction, and the number of the shape that it was.
+        self.noted: dict[int, tuple[Any, str]] = {}
+        self.settled: dict[int, tuple[Any, int]] = {}
         # Rows by key, those in the database that were asked for and those added since; none that were taken back.
         self._rows: dict[sa.Table, dict[_Key, int]] = {table: {} for table in _KEYS}
         self._asked: dict[sa.Table, set[_Key]] = {table: set() for table in _KEYS}  # need not be asked for again
@@ -97,14 +101,21 @@ class LineageWriter:
         self._grown: dict[int, StoredVersion] = {}  # whose sizes were said after the row was written
         self._newest = NewestVersions(connection, self._remember)
 
+    def go_on(self, connection: sa.Connection) -> None:
+        """Write in another transaction, after the one before was committed and nobody else has written since."""
+        self._connection = self._newest.connection = connection
+
+    def count_remembered(self) -> int:
+        """How many rows, and keys of rows that are not there, are in memory; about."""
+        return sum(map(len, self._rows.values())) + sum(map(len, self._asked.values()))
+
     def look_up(
         self,
-        run_ids: Collection[str],
         named: Collection[Named],
-        job_names: Collection[tuple[str, str]] = (),
+        job_names: Iterable[tuple[str, str]] = (),
         names: Iterable[tuple[str, str]] = (),
     ) -> None:
-        """Ask at once for what many statements will need.
+        """Ask at once for what many statements will need, after their runs were asked for.
 
         Args:
             names: namespaces and names of data sets that a statement names without a version.
@@ -112,7 +123,7 @@ class LineageWriter:
         spelled = {*names, *((one.namespace, one.name) for one in named)}
         canonical = (canonical_name(*name) for name in spelled)
         spelled |= {(one.namespace, one.name) for one in canonical if one.reasons}
-        self._find((runs, {(run_id,) for run_id in run_ids}), (jobs, set(job_names)), (entities, spelled))
+        self._find((jobs, set(job_names)), (entities, spelled))
         known_runs, known = self._rows[runs], self._rows[entities]
         found = [(one, known[one.namespace, one.name]) for one in named if (one.namespace, one.name) in known]
         self._find((versions, {(entity, one.digest) for one, entity in found}))
@@ -140,6 +151,13 @@ class LineageWriter:
             (aliases, {(*link, SYMLINKS) for link in links}),
             (named_versions, set(versions_named)),
         )
+
+    def look_up_runs(self, run_ids: Iterable[str]) -> set[str]:
+        """Ask for runs; those of them that the database may know more about than this writer."""
+        known = self._rows[runs]
+        self._find((runs, {(run_id,) for run_id in run_ids}))
+        numbers = ((run_id, known.get((run_id,))) for run_id in run_ids)
+        return {run_id for run_id, number in numbers if number is not None and not self._is_new(runs, number)}
 
     def entity_known(self, namespace: str, name: str) -> int:
         """The entity that a data set is by its canonical name. Raises KeyError unless both names were looked up."""
@@ -292,6 +310,7 @@ class LineageWriter:
             sizes = [{"of": v.id, "total_bytes": v.total_bytes, "rows": v.rows} for v in self._grown.values()]
             self._connection.execute(versions.update().where(versions.c.id == sa.bindparam("of")), sizes)
             self._grown.clear()
+        self._newest.settle()
 
     def clear(self) -> None:
         """Empty every view."""
@@ -339,7 +358,7 @@ class LineageWriter:
         return number
 
     def _is_new(self, table: sa.Table, number: int) -> bool:
-        """Made in this transaction, so the database knows nothing more about it than we do."""
+        """Made by this writer, so the database knows nothing more about it than we do."""
         return number >= self._first_new.get(table, number + 1)
 
 

@@ -44,11 +44,11 @@ class StoredVersion:
 
 
 class NewestVersions:
-    """What the database has, asked for once, and what was added since in the same transaction."""
+    """What the database has, asked for once, and what was added since."""
 
     def __init__(self, connection: sa.Connection, remember: Callable[[StoredVersion], None]) -> None:
         """`remember` is given each version that was found."""
-        self._connection = connection
+        self.connection = connection
         self._remember = remember
         self._used: dict[int, set[int]] = {}  # run to the entities it used, as the database has them
         self._uses: set[tuple[int, int]] = set()  # run and entity, of the edges added since
@@ -81,6 +81,12 @@ class NewestVersions:
         if relation == "used":
             self._uses.add((run, version.entity))
 
+    def settle(self) -> None:
+        """What was added is stored, and lies before every entry to come: of each entity, the greatest is enough."""
+        for entity, ranks in self._since.items():
+            if len(ranks) > 1:
+                self._since[entity] = [max(ranks)]
+
     def forget_uses(self) -> None:
         """Edges were taken back: what runs used is to be asked for again."""
         self._used.clear()
@@ -90,7 +96,7 @@ class NewestVersions:
         """Whether the run has an edge, not taken back, to a version of an entity that it used.
 
         Args:
-            is_new: the run was made in this transaction.
+            is_new: all that is stored about the run is known.
         """
         if (run, entity) in self._uses:
             return True
@@ -104,7 +110,7 @@ class NewestVersions:
         """Id and digest of the version of an entity that an edge spoke of last, before entry `as_of`."""
         if entity not in self._newest:
             self._newest[entity] = None
-            row = None if is_new else self._connection.execute(_NEWEST, {"of": entity, "as_of": as_of}).first()
+            row = None if is_new else self.connection.execute(_NEWEST, {"of": entity, "as_of": as_of}).first()
             if row is not None:
                 self._newest[entity] = (row.last, row.entry, row.id, row.digest)
                 self._remember(StoredVersion(*row[:-1]))
@@ -122,8 +128,8 @@ class NewestVersions:
         """The rows of a query about one number, for each of these; through the driver itself, as `find_rows`."""
         if not numbers:
             return []
-        raw: Any = self._connection.connection.driver_connection
-        if self._connection.dialect.name == "sqlite":
+        raw: Any = self.connection.connection.driver_connection
+        if self.connection.dialect.name == "sqlite":
             one = query.format("?")
             return [row for number in numbers for row in raw.execute(one, (number,))]
         with raw.cursor() as cursor:

@@ -13,7 +13,7 @@ from typing import Any
 from wherefrom.statements.digests import primary_digest
 from wherefrom.statements.entry import Entry
 from wherefrom.statements.kinds import CORRECTION, corrected_by
-from wherefrom.statements.openlineage import FINGERPRINT_FACET, Dataset, Event, event_kind_of, event_of
+from wherefrom.statements.openlineage import Dataset, Event, event_kind_of, event_of
 from wherefrom.statements.statement import Statement
 
 VersionId = tuple[str, str, str]
@@ -49,8 +49,8 @@ class Graph:
         version = (dataset.namespace, dataset.name, digest)
         self.digests.setdefault(version, {}).update(dataset.digests)
         self.edges.setdefault((run_id, version, relation), TracedEdge(run_id, version, relation, how, entry))
-        if (digits := dataset.digests.get("wf-records-1")) and FINGERPRINT_FACET in dataset.facets:
-            self.records.setdefault(digits, dataset.facets[FINGERPRINT_FACET].get("records"))
+        if digits := dataset.digests.get("wf-records-1"):
+            self.records.setdefault(digits, dataset.records)
         if relation == "used":
             self.inputs.add((run_id, dataset.namespace, dataset.name))
 
