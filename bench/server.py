@@ -1,11 +1,12 @@
 """The server on this machine: events taken per second over HTTP, and milliseconds for a question, on both databases.
 
-    python bench/server.py [intake] [growth] [graph] [--events N] [--database sqlite|postgresql]
+    python bench/server.py [intake] [growth] [graph] [search] [--events N] [--database sqlite|postgresql]
 
 `intake`: OpenLineage events of 3.4 KB (two inputs, one output, ten columns of lineage) in batches of 100, and singly
 from 32 clients; each is durable and in the ledger when answered. `growth`: the same batches until there are N events,
-and the rate in each tenth of them. `graph`: lineage over HTTP at 8 clients, on 55,646 and on 1,000,000 jobs. The
-generator of the load runs beside the server, on the same processors. The parts are in bench/server/.
+and the rate in each tenth of them. `graph`: lineage over HTTP at 8 clients, on 55,646 and on 1,000,000 jobs.
+`search`: names found among a million. The generator of the load runs beside the server, on the same processors. The
+parts are in bench/server/.
 """
 
 from __future__ import annotations
@@ -36,13 +37,13 @@ PEER_RATE = 313
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("parts", nargs="*", metavar="part", help="intake, growth, graph")
+    parser.add_argument("parts", nargs="*", metavar="part", help="intake, growth, graph, search")
     parser.add_argument("--events", type=int, default=20_000, help="to take")
     parser.add_argument("--database", choices=["sqlite", "postgresql"], help="only this one")
     options = parser.parse_args()
-    parts = options.parts or ["intake", "graph"]
-    if unknown := set(parts) - {"intake", "growth", "graph"}:
-        parser.error(f"no part {min(unknown)!r}; there are intake, growth, graph")
+    parts = options.parts or ["intake", "graph", "search"]
+    if unknown := set(parts) - {"intake", "growth", "graph", "search"}:
+        parser.error(f"no part {min(unknown)!r}; there are intake, growth, graph, search")
     print(f"this machine: {machine.describe()}")
     with tempfile.TemporaryDirectory() as folder:
         machine.print_floor(Path(folder))
@@ -55,10 +56,14 @@ def main() -> None:
                 _intake(place, options.events)
             if "growth" in parts:
                 _growth(place, options.events)
-    if "graph" in parts:
-        from server import graph
+            if "graph" in parts:
+                from server import graph
 
-        graph.run()
+                graph.run(place)
+    if "search" in parts:
+        from server import search
+
+        search.run()
 
 
 @contextlib.contextmanager

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from ledger.databases import Place
 from ledger.machine import percentile, rss_mib, spread_ms
-from wherefrom.ledger import Ledger, Submission, prove_entry
+from wherefrom.ledger import Ledger, Submission, make_signed, prove_entry
 from wherefrom.ledger.stored_log import StoredLog
 from wherefrom.merkle import verify_inclusion
 from wherefrom.notes import SigningKey, open_checkpoint
-from wherefrom.statements import Envelope, Signature, format_envelope, format_statement, make_gap_statement
+from wherefrom.statements import Envelope, Signature, format_statement, make_gap_statement
 from wherefrom.store import Database, LedgerTables
 from wherefrom.tlog import check_log
 from wherefrom.verify import Outcome
@@ -29,8 +29,8 @@ def submissions(start: int, count: int) -> list[Submission]:
     for number in range(start, start + count):
         statement = make_gap_statement(f"run-{number}", "bench", f"number {number}", at=AT)
         payload = format_statement(statement)
-        envelope = format_envelope(Envelope(payload, (Signature(f"{ORIGIN}/producer+00000000", bytes(64)),)))
-        made.append(Submission(statement, payload, envelope, (f"{ORIGIN}/producer+00000000",)))
+        envelope = Envelope(payload, (Signature(f"{ORIGIN}/producer+00000000", bytes(64)),))
+        made.append(Submission(make_signed(statement, envelope), (f"{ORIGIN}/producer+00000000",)))
     return made
 
 

@@ -43,6 +43,23 @@ def test_a_token_is_printed_once_and_can_be_ended(wherefrom, project):
     assert token_id not in wherefrom("access", "list")[1]
 
 
+def test_as_json_it_lists_what_the_server_lists(wherefrom, project):
+    pytest.importorskip("fastapi", reason="fastapi is not installed: the extra `server` has it")
+    from fastapi.testclient import TestClient
+
+    from wherefrom.archive.granting import make_first_admin
+    from wherefrom.server.app import make_app
+
+    token = make_first_admin(project)
+    wherefrom("access", "grant", "service:etl", "producer", "lake/*", "--reason", "nightly")
+    wherefrom("access", "token", "service:etl", "--role", "producer", "--namespaces", "lake/*")
+    listed = json.loads(wherefrom("access", "list", "service:etl", "--json")[1])
+    with TestClient(make_app(project), headers={"Authorization": f"Bearer {token}"}) as client:
+        for what in ("grants", "tokens"):
+            assert client.get(f"/v1/{what}", params={"principal": "service:etl"}).json()[what] == listed[what]
+    assert listed["grants"][0]["reason"] == "nightly"
+
+
 def test_who_could_see_a_namespace_is_told_for_any_time(wherefrom, project):
     pytest.importorskip("cedarpy", reason="cedarpy is not installed: the extra `server` has it")
     wherefrom("access", "grant", "user:ada", "viewer", "lake/*")

@@ -22,6 +22,7 @@ from typing import IO, Any
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "unit"))
 
+from child_processes import end_process
 from events import dataset, event
 
 from wherefrom.archive import Archive
@@ -39,8 +40,6 @@ from wherefrom.statements import parse_entry
 from wherefrom.tlog.fsck import check_log
 from wherefrom.tlog.source import HttpSource, read_checkpoint, read_entries, read_tile
 from wherefrom.verify import Outcome
-
-DEADLINE_S = 120
 
 
 @dataclass
@@ -180,8 +179,8 @@ def play(part: str, *, folder: str, url: str, name: str, threads: int) -> dict[s
 
 
 def serve(folder: str) -> None:
-    from wherefrom.server.log import make_app
     from wherefrom.server.running import run
+    from wherefrom.server.tiles import make_app
 
     with closing(Archive.open(Path(folder))) as archive:
         run(make_app(archive), host="127.0.0.1", port=0, announce=lambda url: print(url, flush=True))
@@ -250,12 +249,7 @@ def _part(part: str, **told: Any) -> Iterator[subprocess.Popen[str]]:
         try:
             yield process
         finally:
-            if process.poll() is None:
-                process.terminate()
-                try:
-                    process.wait(DEADLINE_S)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+            end_process(process)
 
 
 def _first_line(process: subprocess.Popen[str]) -> str:

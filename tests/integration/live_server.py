@@ -12,6 +12,8 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+from child_processes import end_process
+
 DEADLINE_S = 60
 COMMAND = [sys.executable, "-c", "from wherefrom.cli import main; main()", "serve", "--port", "0"]
 
@@ -49,13 +51,7 @@ def running_server(root, *, env=None, args=()):
         token = re.search(r"admin token, shown only now: (\S+)", text)
         yield LiveServer(found[1], token[1] if token else None, process, log)
     finally:
-        if process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(DEADLINE_S)
-            except subprocess.TimeoutExpired:
-                process.kill()
-        process.wait(DEADLINE_S)
+        end_process(process)
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """`wherefrom serve` as a process: started, pressed, stopped."""
 # ruff: noqa: S310 - loopback
 
+import contextlib
 import http.client
 import json
 import os
@@ -11,6 +12,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from urllib.parse import urlsplit
 
@@ -19,6 +21,7 @@ from lineage_events import body_of, run_event
 from live_server import COMMAND, DEADLINE_S, running_server
 
 from wherefrom.archive import Archive
+from wherefrom.archive.granting import read_access
 
 pytest.importorskip("fastapi", reason="fastapi is not installed: the extra `server` has it")
 
@@ -40,7 +43,6 @@ def test_init_makes_archive_and_admin_once_and_the_server_says_where_it_is(tmp_p
         assert server.token.startswith("wft_")
         assert ask(server, "/api/v1/lineage", body_of(run_event()))[0] == 201
         assert ask(server, "/readyz")[0] == 200
-        assert server.stop() in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
         token = server.token
     with running_server(tmp_path, args=("--init",)) as server:
         assert server.token is None
@@ -70,6 +72,24 @@ def test_the_log_is_one_json_object_a_line_whatever_is_asked(tmp_path):
         assert all(line.isascii() for line in server.log.read_text().splitlines())
     assert next(line["path"] for line in lines if line.get("requestId") == "mine-1").startswith("/x\r\n{")
     assert {line["level"] for line in lines} <= {"info", "warning"}
+
+
+def test_of_two_that_start_at_once_one_makes_an_admin(tmp_path):
+    Archive.init(tmp_path, namespace="team").close()
+
+    def start(name):
+        folder = tmp_path / name  # below the archive's, with an output of its own
+        folder.mkdir()
+        with running_server(folder, args=("--init",)) as server:
+            return server.token
+
+    with ThreadPoolExecutor(2) as pool:
+        tokens = list(pool.map(start, ("one", "two")))
+    assert tokens.count(None) == 1
+    with closing(Archive.find(tmp_path)) as archive:
+        known = read_access(archive)
+        assert [(g.principal, g.role) for g in known.book.grants(as_of=known.size)] == [("user:admin", "admin")]
+        assert len(known.book.tokens(as_of=known.size)) == 1
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
@@ -104,7 +124,7 @@ def test_stopping_under_load_loses_nothing_that_was_answered(tmp_path, database,
         for thread in threads:
             thread.start()
         assert started.wait(DEADLINE_S)
-        assert server.stop() in {0, -signal.SIGTERM, 128 + signal.SIGTERM}
+        assert server.stop() == 0
         for thread in threads:
             thread.join(DEADLINE_S)
             assert not thread.is_alive()
@@ -209,3 +229,30 @@ def test_what_can_t_be_served_is_said(tmp_path, args, env, says):
     assert done.returncode in {2, 3}
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_told_to_stop_it_finishes_and_its_status_says_so(tmp_path, how):
+    with running_server(tmp_path, args=("--init",)) as server:
+        assert server.stop(how) == 0
+        assert json.loads(server.log.read_text().splitlines()[-1])["event"] == "stopped"
+    assert not (tmp_path / ".wherefrom" / "archive.db-wal").exists()  # the archive was closed, too
+
+
+def test_told_twice_by_who_waits_at_the_keyboard_it_leaves_what_is_under_way(tmp_path):
+    with running_server(tmp_path, args=("--init",)) as server:
+        address = (urlsplit(server.url).hostname, urlsplit(server.url).port)
+        head = b"POST /api/v1/lineage HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\nAuthorization: Bearer %b\r\n\r\n"
+        with socket.create_connection(address, timeout=DEADLINE_S) as connection:
+            connection.sendall(head % server.token.encode())
+            assert ask(server, "/healthz")[0] == 200  # who came before is waited for by then
+            server.process.send_signal(signal.SIGINT)
+            while accepts(address):
+                time.sleep(0.02)
+            assert server.stop(signal.SIGINT) == 130
+
+
+def accepts(address):
+    with contextlib.suppress(OSError), socket.create_connection(address, timeout=DEADLINE_S):
+        return True
+    return False

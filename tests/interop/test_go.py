@@ -67,7 +67,7 @@ def test_go_verifies_our_published_log_its_entries_and_its_growth(checklog, publ
 
 
 def test_go_verifies_our_served_log(checklog, published):
-    from wherefrom.server.log import make_app
+    from wherefrom.server.tiles import make_app
 
     archive, vkey, _, earlier = published
     with served_app(make_app(archive)) as url:

@@ -16,9 +16,10 @@ import sqlalchemy as sa
 
 from wherefrom import ledger, lineage
 from wherefrom.archive.folder import FOLDER, ArchiveFolder
+from wherefrom.archive.keyring import Keyring
 from wherefrom.archive.recorder import Recorder
 from wherefrom.errors import ConflictError, FormatError, NotFoundError, SignatureError, UnavailableError, WherefromError
-from wherefrom.ledger import Ledger, Order, Receipt
+from wherefrom.ledger import Ledger, Order, Receipt, Signed, sign_statement
 from wherefrom.lineage import Answer, Direction, Run, Version
 from wherefrom.notes import (
     Checkpoint,
@@ -37,6 +38,7 @@ from wherefrom.statements import (
     Statement,
     format_time,
     make_key_statement,
+    parse_checked,
     parse_entry,
     parse_envelope,
     parse_statement,
@@ -144,7 +146,8 @@ class Archive:
             files.write_database(database_url)
         archive = cls(folder)
         public = producer_key.verifier_key
-        archive._recorder.record([make_key_statement(format_verifier_key(public), public.public)], log_key)
+        vouched = make_key_statement(format_verifier_key(public), public.public)
+        archive._recorder.record([sign_statement(vouched, [log_key])])
         return archive
 
     @classmethod
@@ -170,6 +173,11 @@ class Archive:
         return self.folder.parent
 
     @property
+    def keys(self) -> Keyring:
+        """The secret keys that sign here."""
+        return self._recorder.keys
+
+    @property
     def trust_file(self) -> Path:
         return self._files.trust
 
@@ -189,13 +197,18 @@ class Archive:
         kind's form, UnavailableError (read-only, clock behind, another writer for too long), ConflictError or
         VerificationError when the stored ledger is not the one last signed. Nothing is recorded then.
         """
-        keys = self._recorder.read_keys("producer")
+        return self.record_signed(self._recorder.keys.sign(statements))
+
+    def record_signed(self, signed: Sequence[Signed]) -> list[Receipt]:
+        """Record what was signed just now with the producer's key, in this process or another one of ours.
+
+        Raises as `record` does.
+        """
         try:
-            return self._recorder.record(statements, *keys)
-        except SignatureError:
-            if (newest := self._recorder.read_keys("producer")) == keys:
-                raise
-            return self._recorder.record(statements, *newest)  # the key was changed meanwhile
+            return self._recorder.record(signed)
+        except SignatureError:  # the key was changed meanwhile, perhaps
+            statements = [parse_checked(parse_envelope(one.envelope).payload) for one in signed]
+            return self._recorder.record(self._recorder.keys.sign(statements))
 
     def record_envelopes(self, envelopes: Sequence[Envelope]) -> list[Receipt]:
         """Record statements that are signed already, by keys this archive knows.

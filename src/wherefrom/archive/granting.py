@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from wherefrom.archive.archive import Archive
 from wherefrom.archive.erasing import record_as_ledger
-from wherefrom.errors import ConflictError, NotFoundError, SignatureError
+from wherefrom.errors import ConflictError, NotFoundError, SignatureError, UnavailableError
 from wherefrom.ledger import Receipt
 from wherefrom.statements import (
     ACCESS_POLICY,
@@ -46,6 +46,7 @@ RECHECK_S: Final = 0.5
 """How long what another process recorded may go unnoticed."""
 TOKEN_DAYS: Final = 90
 FIRST_ADMIN: Final = "user:admin"
+FIRST_BY: Final = "wherefrom serve --init"
 
 
 @dataclass(frozen=True)
@@ -217,18 +218,40 @@ def record_denials(archive: Archive, denials: Sequence[dict[str, Any]]) -> list[
 def make_first_admin(archive: Archive) -> str:
     """Give somebody to begin with every role everywhere, and the text of a token that acts as them.
 
-    Raises ConflictError: somebody is an admin of all namespaces already.
+    Of several that do it at once, in whatever processes, one gets the token. Raises ConflictError: somebody is an
+    admin of all namespaces already.
     """
     access = read_access(archive)
     for held in access.book.grants(as_of=access.size):
         if (held.role, held.namespaces) == ("admin", "*"):
-            raise ConflictError(
-                f"{held.principal} is an admin already, by entry {held.index}",
-                hint="`wherefrom access token PRINCIPAL` makes another token, for who has the archive's folder",
-            )
-    grant(archive, FIRST_ADMIN, "admin", "*", by="wherefrom serve --init")
-    text, _, _ = issue_token(archive, FIRST_ADMIN, by="wherefrom serve --init")
+            raise _is_admin(held.principal, held.index)
+    # All who find the archive as it is say the same, byte for byte, and the ledger takes that once. What nothing but
+    # the ledger says must be in it, then, and of several admins, one after the other, each is another.
+    ended = access.book.last_grant("admin", "*")
+    predicate = {"action": "grant", "principal": FIRST_ADMIN, "role": "admin", "namespaces": "*", "by": FIRST_BY}
+    predicate["at"] = format_time(ended.received if ended else _read_beginning(archive))
+    if ended:
+        predicate["reason"] = f"the grant of entry {ended.index} was ended, and nobody else is an admin"
+    receipt = record_access(archive, GRANT, predicate)
+    if not receipt.is_new:
+        raise _is_admin(FIRST_ADMIN, receipt.index)
+    text, _, _ = issue_token(archive, FIRST_ADMIN, by=FIRST_BY)
     return text
+
+
+def _is_admin(principal: str, index: int) -> ConflictError:
+    return ConflictError(
+        f"{principal} is an admin already, by entry {index}",
+        hint="`wherefrom access token PRINCIPAL` makes another token, for who has the archive's folder",
+    )
+
+
+def _read_beginning(archive: Archive) -> datetime:
+    """When the first entry was received, which states the archive's own key."""
+    with archive.reading() as (tables, _):
+        if not tables.size():
+            raise UnavailableError(f"{archive.folder} is still being made", hint="start again in a moment")
+        return parse_entry(tables.read_entries([0])[0].entry).received
 
 
 def record_access(archive: Archive, kind: str, predicate: dict[str, Any]) -> Receipt:

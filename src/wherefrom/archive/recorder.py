@@ -6,7 +6,6 @@ the same time share a transaction (`GroupCommit`); processes take turns by the d
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,19 +15,18 @@ import sqlalchemy as sa
 from wherefrom import ledger, lineage
 from wherefrom.archive.folder import ArchiveFolder
 from wherefrom.archive.group import GroupCommit
+from wherefrom.archive.keyring import Keyring
 from wherefrom.errors import SignatureError
-from wherefrom.ledger import Ledger, Receipt, Submission
-from wherefrom.notes import Signer, VerifierKey, open_checkpoint
+from wherefrom.ledger import Ledger, Receipt, Signed, Submission, make_signed
+from wherefrom.notes import VerifierKey, open_checkpoint
 from wherefrom.statements import (
     KEY,
     Envelope,
     KeyBook,
     Statement,
-    format_envelope,
-    format_statement,
     named_by,
     parse_checked,
-    sign_envelope,
+    parse_envelope,
 )
 from wherefrom.store import Database, Edge, LedgerTables, LineageTables, LineageWriter
 
@@ -58,6 +56,9 @@ class KnownKeys:
             return before
         return cls(log_key, entries, ledger.read_key_book(LedgerTables(connection), entries, [log_key]))
 
+    def counts_same_as(self, other: KnownKeys) -> bool:
+        return (self.log_key, self.entries) == (other.log_key, other.entries)
+
     @property
     def next_index(self) -> int:
         """One above the newest key statement: what counts there counts in all entries to come."""
@@ -73,8 +74,9 @@ class KnownKeys:
         """Raise SignatureError or FormatError for a key statement that the ledger must not take."""
         book = self.book.copy()
         for index, submission in enumerate(submissions, self.next_index):
-            if submission.statement.predicate_type == KEY:
-                book.add(submission.statement, index=index, received=received, signed_by=submission.key_ids)
+            statement = submission.signed.reading
+            if isinstance(statement, Statement) and statement.predicate_type == KEY:
+                book.add(statement, index=index, received=received, signed_by=submission.key_ids)
 
 
 @dataclass(frozen=True)
@@ -82,16 +84,15 @@ class _Call:
     """What one caller records, whole or not at all. Its signatures were verified by the keys `known`."""
 
     submissions: tuple[Submission, ...]
-    envelopes: tuple[Envelope, ...]
     known: KnownKeys
 
     def verified_by(self, known: KnownKeys) -> _Call:
         """The same, verified again where keys have come or gone since. Raises SignatureError."""
-        if known is self.known:
+        if known.counts_same_as(self.known):
             return self
-        pairs = zip(self.submissions, self.envelopes, strict=True)
-        again = tuple(replace(submission, key_ids=known.verify(envelope)) for submission, envelope in pairs)
-        return _Call(again, self.envelopes, known)
+        signed = [submission.signed for submission in self.submissions]
+        again = (Submission(one, known.verify(parse_envelope(one.envelope))) for one in signed)
+        return _Call(tuple(again), known)
 
 
 @dataclass(frozen=True)
@@ -117,61 +118,43 @@ class Recorder:
     def __init__(self, database: Database, folder: ArchiveFolder, clock: Callable[[], datetime]) -> None:
         self.database = database
         self.folder = folder
+        self.keys = Keyring(folder)
         self.clock = clock
         self._group: GroupCommit[_Call, list[Receipt]] = GroupCommit(self._commit)
         self._known: KnownKeys | None = None
         self._memory: _Memory | None = None  # of who commits, and only one does at a time
-        self._counted: tuple[KnownKeys, Sequence[Signer], tuple[str, ...]] | None = None
-        self._keys: dict[str, tuple[tuple[int, ...], Signer]] = {}
+        self._counted: tuple[KnownKeys, tuple[str, ...], tuple[str, ...]] | None = None
 
-    def read_keys(self, name: str) -> tuple[Signer, ...]:
-        """A secret key of the archive, `log` or `producer`, and after it those that sign whatever it signs."""
-        key = self.read_key(name)
-        beside = [self.read_key(other) for other in self.folder.list_beside(name, key.verifier_key)]
-        # A change of keys that was interrupted leaves one of them under two names.
-        return tuple({signer.verifier_key.label: signer for signer in (key, *beside)}.values())
+    def record(self, signed: Sequence[Signed]) -> list[Receipt]:
+        """Record statements that keys which the archive knows signed. Raises SignatureError for others.
 
-    def read_key(self, name: str) -> Signer:
-        """A secret key of the archive, read again when its file is another one. Raises as `ArchiveFolder.read_key`."""
-        try:
-            found = os.stat(f"{self.folder.path}/keys/{name}")  # noqa: PTH116 - pathlib takes longer than the system
-        except OSError:
-            return self.folder.read_key(name)  # which says what is wrong
-        mark = (found.st_ino, found.st_size, found.st_mtime_ns)
-        if name not in self._keys or self._keys[name][0] != mark:
-            self._keys[name] = (mark, self.folder.read_key(name))
-        return self._keys[name][1]
-
-    def record(self, statements: Sequence[Statement], *keys: Signer) -> list[Receipt]:
-        """Sign statements with keys that the archive knows, and record them."""
-        signers = {key.verifier_key.label: key for key in keys}
-        envelopes = [sign_envelope(format_statement(statement), signers) for statement in statements]
+        Whoever gives them made the signatures himself, all of them with the same keys.
+        """
 
         def submit(known: KnownKeys) -> list[Submission]:
-            key_ids = self._count(known, keys, envelopes[0]) if envelopes else ()
-            return [
-                _submission(envelope, key_ids, statement)
-                for envelope, statement in zip(envelopes, statements, strict=True)
-            ]
+            key_ids = self._count(known, signed[0]) if signed else ()
+            return [Submission(one, key_ids) for one in signed]
 
-        return self._record(envelopes, submit)
+        return self._record(submit)
 
     def record_envelopes(self, envelopes: Sequence[Envelope]) -> list[Receipt]:
         """Record statements that are signed already, by keys the archive knows."""
-        return self._record(
-            envelopes, lambda known: [_submission(envelope, known.verify(envelope)) for envelope in envelopes]
-        )
 
-    def _count(self, known: KnownKeys, keys: Sequence[Signer], first: Envelope) -> tuple[str, ...]:
+        def submit(known: KnownKeys) -> list[Submission]:
+            return [Submission(_read_envelope(envelope), known.verify(envelope)) for envelope in envelopes]
+
+        return self._record(submit)
+
+    def _count(self, known: KnownKeys, first: Signed) -> tuple[str, ...]:
         """Labels of keys that sign here: what holds for their first signature holds for each, until keys change."""
+        envelope = parse_envelope(first.envelope)
+        labels = tuple(signature.key_id for signature in envelope.signatures)
         counted = self._counted
-        if counted is None or counted[0] is not known or counted[1] != keys:
-            counted = self._counted = (known, keys, known.verify(first))
+        if counted is None or counted[0] is not known or counted[1] != labels:
+            counted = self._counted = (known, labels, known.verify(envelope))
         return counted[2]
 
-    def _record(
-        self, envelopes: Sequence[Envelope], submit: Callable[[KnownKeys], Sequence[Submission]]
-    ) -> list[Receipt]:
+    def _record(self, submit: Callable[[KnownKeys], Sequence[Submission]]) -> list[Receipt]:
         known = self._known or self._read_known()
         try:
             submissions = submit(known)
@@ -180,14 +163,14 @@ class Recorder:
             if newest is known:
                 raise
             submissions, known = submit(newest), newest
-        call = _Call(tuple(submissions), tuple(envelopes), known)
+        call = _Call(tuple(submissions), known)
         # A key statement changes which signatures count behind it, so nobody's statements share its transaction.
-        alone = any(submission.statement.predicate_type == KEY for submission in submissions)
-        size = sum(len(submission.envelope) for submission in submissions)
+        alone = any(submission.signed.kind == KEY for submission in submissions)
+        size = sum(len(submission.signed.envelope) for submission in submissions)
         return self._group.submit(call, count=len(submissions), size=size, alone=alone)
 
     def _read_known(self) -> KnownKeys:
-        log_key = self.read_key("log").verifier_key
+        log_key = self.keys.read_key("log").verifier_key
         with self.database.reading() as connection:
             self._known = KnownKeys.read(connection, log_key, self._known)
         return self._known
@@ -195,7 +178,7 @@ class Recorder:
     def _commit(self, calls: Sequence[_Call]) -> list[list[Receipt]]:
         with self.database.writing() as connection:
             # Read within the lock: whoever changes the log's key knows that all who come later see it.
-            signer, *beside = self.read_keys("log")
+            signer, *beside = self.keys.read_keys("log")
             log = Ledger(signer, self.clock, tuple(beside))
             tables = LedgerTables(connection)
             # The head that the folder remembers is the newest checkpoint, as a rule: the tree's growth verifies it.
@@ -208,7 +191,7 @@ class Recorder:
             known = memory.known if memory else KnownKeys.read(connection, log.verifier_key, calls[0].known)
             calls = [call.verified_by(known) for call in calls]
             submissions = [submission for call in calls for submission in call.submissions]
-            changes_keys = any(submission.statement.predicate_type == KEY for submission in submissions)
+            changes_keys = any(submission.signed.kind == KEY for submission in submissions)
             if changes_keys:
                 there = tables.find_duplicates([submission.dedup for submission in submissions])
                 known.check([s for s in submissions if s.dedup not in there], received=self.clock())
@@ -228,22 +211,18 @@ class Recorder:
             ledger.verify_grown(tables, open_checkpoint(note, [log_key]))
 
 
-def _submission(envelope: Envelope, key_ids: tuple[str, ...], statement: Statement | None = None) -> Submission:
-    """What is appended for an envelope. Raises FormatError for a statement that breaks its kind's form.
-
-    `statement` is what the payload was made of; it is read again from the payload unless somebody vouches for it.
-    """
-    if statement is None or statement.checked is None:
-        statement = parse_checked(envelope.payload)
-    return Submission(statement, envelope.payload, format_envelope(envelope), key_ids)
+def _read_envelope(envelope: Envelope) -> Signed:
+    """What is appended for an envelope. Raises FormatError for a statement that breaks its kind's form."""
+    return make_signed(parse_checked(envelope.payload), envelope)
 
 
 def _project(tables: LedgerTables, views: LineageWriter, new: dict[int, Submission]) -> None:
-    lineage.prepare(views, [submission.statement for submission in new.values()])
+    lineage.prepare(views, [submission.signed.reading for submission in new.values()])
     for index, submission in new.items():
-        named = named_by(submission.statement)
+        reading = submission.signed.reading
+        named = named_by(reading) if isinstance(reading, Statement) else None
         index_of = {named: tables.find_leaf(bytes.fromhex(named))} if named else None
-        lineage.project(views, index, submission.statement, index_of=index_of)
+        lineage.project(views, index, reading, index_of=index_of)
     views.flush()
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from wherefrom.archive.archive import Archive
+from wherefrom.archive.keyring import Keyring
 from wherefrom.errors import FormatError
-from wherefrom.ledger import Receipt
+from wherefrom.ledger import Receipt, Signed
 from wherefrom.statements import Event, Problem, Statement, event_of, parse_event_statement
 
 MAX_LINE_BYTES = 64 << 20
@@ -41,13 +42,19 @@ def take_events(archive: Archive, bodies: Sequence[bytes], *, strict: bool = Fal
 
     Raises as `Archive.record` when nothing could be recorded: UnavailableError above all. Asking again is safe.
     """
-    return record_read(archive, [read_one(body, strict=strict) for body in bodies])
+    return record_read(archive, sign_read([read_one(body, strict=strict) for body in bodies], archive.keys))
 
 
-def record_read(archive: Archive, read: Sequence[Statement | Taken]) -> list[Taken]:
-    """The second half of `take_events`: record what `read_one` read; what it refused stays so."""
-    statements = [one for one in read if isinstance(one, Statement)]
-    receipts = _told_once(archive.record(*statements) if statements else [])
+def sign_read(read: Sequence[Statement | Taken], keys: Keyring) -> list[Signed | Taken]:
+    """The second step of `take_events`: sign what `read_one` read; what it refused stays so."""
+    signed = iter(keys.sign([one for one in read if isinstance(one, Statement)]))
+    return [one if isinstance(one, Taken) else next(signed) for one in read]
+
+
+def record_read(archive: Archive, read: Sequence[Signed | Taken]) -> list[Taken]:
+    """The last step of `take_events`: record what was read and signed; what was refused stays so."""
+    signed = [one for one in read if isinstance(one, Signed)]
+    receipts = _told_once(archive.record_signed(signed) if signed else [])
     return [one if isinstance(one, Taken) else _taken(one, next(receipts)) for one in read]
 
 
@@ -59,13 +66,15 @@ def _told_once(receipts: Sequence[Receipt]) -> Iterator[Receipt]:
         seen.add(receipt.index)
 
 
-def _taken(statement: Statement, receipt: Receipt) -> Taken:
-    event = event_of(statement)
+def _taken(signed: Signed, receipt: Receipt) -> Taken:
+    event = signed.reading
+    if not isinstance(event, Event):
+        raise TypeError(f"{signed.kind} is no event")
     return Taken(receipt, event.problems, None, event)
 
 
 def read_one(body: bytes, *, strict: bool) -> Statement | Taken:
-    """The statement that an event makes, or why it is refused; needs no archive."""
+    """The first step of `take_events`: the statement that an event makes, or why it is refused; needs no archive."""
     try:
         statement = parse_event_statement(body)
     except FormatError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -79,7 +79,7 @@ def list_access(
         grants = [grant for grant in grants if grant.principal == principal]
         tokens = [token for token in tokens if token.principal == principal]
     if as_json:
-        print_json({"grants": [_grant_json(g) for g in grants], "tokens": [_token_json(t) for t in tokens]})
+        print_json({"grants": [grant.to_json() for grant in grants], "tokens": [token.to_json() for token in tokens]})
         return
     for grant in grants:
         typer.echo(f"{mark(f'{grant.role:<9}', 'strong')} {grant.namespaces}  {grant.principal}  {_since(grant)}")
@@ -160,7 +160,7 @@ def show_who(
         raise typer.BadParameter(f"--action {action!r}: expected one of {', '.join(ACTIONS)}")
     found = who_could(find_archive(), action, namespace, at=at)
     if as_json:
-        who = [_grant_json(h.grant) | {"members": h.members, "tokens": h.tokens} for h in found.holders]
+        who = [h.grant.to_json() | {"members": h.members, "tokens": h.tokens} for h in found.holders]
         print_json({"namespace": namespace, "action": action, "at": format_time(found.at), "who": who})
         return
     for holder in found.holders:
@@ -195,28 +195,6 @@ def _since(grant: Grant) -> str:
 def _say_reach(token: Token) -> str:
     parts = [*sorted(token.reach.roles or ()), *(token.reach.namespaces or ())]
     return f" ({', '.join(parts)})" if parts else ""
-
-
-def _grant_json(grant: Grant) -> dict[str, Any]:
-    return {
-        "principal": grant.principal,
-        "role": grant.role,
-        "namespaces": grant.namespaces,
-        "by": grant.by,
-        "since": format_time(grant.received),
-        "index": grant.index,
-    }
-
-
-def _token_json(token: Token) -> dict[str, Any]:
-    return {
-        "tokenId": token.token_id,
-        "principal": token.principal,
-        "roles": sorted(token.reach.roles) if token.reach.roles is not None else None,
-        "namespaces": token.reach.namespaces,
-        "expires": format_time(token.expires),
-        "index": token.index,
-    }
 
 
 def _finish(receipt: Receipt, said: str, *, as_json: bool) -> None:

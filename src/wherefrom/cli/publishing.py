@@ -93,8 +93,8 @@ def serve(
 
     Example: `wherefrom ledger serve --port 8642`
     """
-    from wherefrom.server.log import make_app
     from wherefrom.server.running import run
+    from wherefrom.server.tiles import make_app
 
     archive = find_archive()
     app = make_app(archive, statements=statements, only_cosigned=cosigned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,10 @@ import typer
 from wherefrom.archive import Archive
 from wherefrom.cli.app import app, find_archive
 from wherefrom.cli.output import say
-from wherefrom.errors import ConflictError, NotFoundError
+from wherefrom.errors import ConflictError, NotFoundError, UnavailableError
+
+# Beside one that records, more would wait for it.
+MOST_READERS = 3
 
 
 @app.command()
@@ -52,11 +56,11 @@ def serve(
 
     if (namespace or database) and not init:
         raise typer.BadParameter("--namespace and --database go with --init")
-    settings = read_settings(
-        os.environ, strict=strict, policies=policies, cors_origins=tuple(cors_origin) if cors_origin else None
-    )
+    origins = tuple(cors_origin) if cors_origin else None
+    settings = read_settings(os.environ, strict=strict, policies=policies, cors_origins=origins)
     archive = _open_or_make(namespace, database) if init else find_archive(drain=False)
     try:
+        settings = replace(settings, readers=_count_readers(archive, settings.readers))
         if init:
             _print_first_token(archive)
         application = make_app(archive, settings)
@@ -72,6 +76,23 @@ def serve(
         )
     finally:
         archive.close()
+
+
+def _count_readers(archive: Archive, asked: int | None) -> int:
+    """As many as were asked for; else one less than there are processors, if they can sign without asking anybody.
+
+    Raises UnavailableError for processes that could not.
+    """
+    from wherefrom.fingerprints.pool import worker_count
+
+    if asked == 0:
+        return 0
+    if archive.keys.open_alone("producer"):
+        return min(worker_count() - 1, MOST_READERS) if asked is None else asked
+    if asked is None:
+        return 0
+    hint = "set WHEREFROM_SERVER_READERS=0, or WHEREFROM_PASSPHRASE_FILE"
+    raise UnavailableError(f"{asked} processes can't all use the producer's key: it is not in a plain file", hint=hint)
 
 
 def _open_or_make(namespace: str | None, database: str | None) -> Archive:

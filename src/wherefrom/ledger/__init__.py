@@ -6,9 +6,10 @@ Files of retired entries are `wherefrom.ledger.shard_file`'s, which is not impor
 from wherefrom.ledger.check import check_ledger
 from wherefrom.ledger.erasing import Erased, carry_out, list_pending, plan_retirement, require_redactable, say_gone
 from wherefrom.ledger.keys import read_key_book, read_key_entries
-from wherefrom.ledger.log import Ledger, Receipt, Submission, prove_entry, verify_grown
+from wherefrom.ledger.log import Ledger, Receipt, prove_entry, verify_grown
 from wherefrom.ledger.orders import Order, Orders, find_redaction, iter_statements, read_orders
 from wherefrom.ledger.retention import DEFAULT_RULES, LOG_KINDS, LOGS, Period, Shard, find_shard, list_shards
+from wherefrom.ledger.submission import Signed, Submission, make_signed, sign_statement
 
 __all__ = [
     "DEFAULT_RULES",
@@ -21,6 +22,7 @@ __all__ = [
     "Period",
     "Receipt",
     "Shard",
+    "Signed",
     "Submission",
     "carry_out",
     "check_ledger",
@@ -29,6 +31,7 @@ __all__ = [
     "iter_statements",
     "list_pending",
     "list_shards",
+    "make_signed",
     "plan_retirement",
     "prove_entry",
     "read_key_book",
@@ -36,5 +39,6 @@ __all__ = [
     "read_orders",
     "require_redactable",
     "say_gone",
+    "sign_statement",
     "verify_grown",
 ]

@@ -8,14 +8,16 @@ because a statement of the ledger's own ordered it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from wherefrom.errors import FormatError, NotFoundError, VerificationError, WherefromError
 from wherefrom.ledger.keys import read_key_book
-from wherefrom.ledger.log import hash_for_dedup, tile_reader
+from wherefrom.ledger.log import tile_reader
 from wherefrom.ledger.orders import Order, Orders, counts
+from wherefrom.ledger.submission import hash_for_dedup
 from wherefrom.merkle import (
     HASH_SIZE,
     TILE_WIDTH,
@@ -184,7 +186,7 @@ def _check_beside(tables: LedgerTables, stored: StoredEntry, entry: Entry, book:
     again = make_entry(statement, stored.envelope, salt=stored.salt, key_ids=signed, received=entry.received)
     if again != entry:
         yield f"entry {index}: its kind, keys or subjects are not those of the statement beside it"
-    if columns.dedup != hash_for_dedup(envelope.payload, signed):
+    if columns.dedup != hash_for_dedup(hashlib.sha256(envelope.payload).digest(), signed):
         yield f"entry {index}: column dedup is not that of the statement beside it"
     if entry.kind in ERASURE_KINDS and counts(entry, tables.read_setting("origin")):
         gone.orders.add(Order(index, stored.leaf_hash.hex(), entry.kind, entry.received, statement))

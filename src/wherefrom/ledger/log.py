@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
 
 from wherefrom.errors import ConflictError, UnavailableError, VerificationError
+from wherefrom.ledger.submission import Submission
 from wherefrom.merkle import (
     EMPTY_ROOT,
     HASH_SIZE,
@@ -23,31 +22,11 @@ from wherefrom.merkle import (
     verify_consistency,
 )
 from wherefrom.notes import Checkpoint, Signer, VerifierKey, open_checkpoint, sign_checkpoint
-from wherefrom.statements import SALT_SIZE, Statement, format_entry, format_time, make_entry, parse_time
+from wherefrom.statements import SALT_SIZE, Entry, commit, format_entry, format_time, parse_time
 from wherefrom.store import Edge, LedgerTables, NewEntry
 
 # A clock that steps back by less than this is taken to be adjusting; the entry then gets the time of the one before it.
 MAX_STEP_BACK = timedelta(seconds=2)
-
-
-@dataclass(frozen=True)
-class Submission:
-    """A statement with its envelope's bytes, after its signatures were verified as being by `key_ids`."""
-
-    statement: Statement
-    payload: bytes
-    envelope: bytes
-    key_ids: tuple[str, ...]
-
-    @cached_property
-    def dedup(self) -> bytes:
-        """`hash_for_dedup` of it."""
-        return hash_for_dedup(self.payload, self.key_ids)
-
-
-def hash_for_dedup(payload: bytes, key_ids: Sequence[str]) -> bytes:
-    """The same for the same payload by the same keys, and for nothing else."""
-    return hashlib.sha256(hashlib.sha256(payload).digest() + "\n".join(sorted(key_ids)).encode()).digest()
 
 
 @dataclass(frozen=True)
@@ -70,21 +49,21 @@ def tile_reader(tables: LedgerTables) -> ReadTile:
     return lambda level, index, width: tables.read_tile(level, index)[: width * HASH_SIZE]
 
 
-def edge_reader(tables: LedgerTables, size: int, *, above: int | None = None) -> ReadTile:
-    """Reads as `tile_reader` does; what growing a tree of this size needs is read at once, and only once.
-
-    Args:
-        above: a leaf whose inclusion proof is wanted, too.
-    """
-    ahead: dict[tuple[int, int], bytes] = {}
+def _tiles_of_edge(size: int, above: int | None = None) -> dict[tuple[int, int], bytes]:
+    """The tiles that growing a tree of this size needs, and proving the leaf `above`; empty."""
+    wanted: dict[tuple[int, int], bytes] = {}
     level, hashes, node = 0, size, above
     while hashes:
-        ahead[level, (hashes - 1) // TILE_WIDTH] = b""
+        wanted[level, (hashes - 1) // TILE_WIDTH] = b""
         if node is not None:
             node //= TILE_WIDTH
-            ahead[level, node] = b""
+            wanted[level, node] = b""
         level, hashes = level + 1, hashes // TILE_WIDTH
-    ahead |= tables.read_tiles(ahead)
+    return wanted
+
+
+def _reader_of(tables: LedgerTables, ahead: Mapping[tuple[int, int], bytes]) -> ReadTile:
+    """Reads as `tile_reader` does, but not again what was read ahead."""
 
     def read(level: int, index: int, width: int) -> bytes:
         data = ahead[level, index] if (level, index) in ahead else tables.read_tile(level, index)
@@ -128,9 +107,10 @@ class Ledger:
         """
         edge = edge or tables.read_edge()
         size = edge.size
-        known = tables.find_duplicates([submission.dedup for submission in submissions], size=size)
+        wanted = _tiles_of_edge(size)
+        there, known = tables.read_ahead(wanted, [submission.dedup for submission in submissions], size=size)
         new: dict[bytes, Submission] = {s.dedup: s for s in submissions if s.dedup not in known}
-        read_tile = edge_reader(tables, size)
+        read_tile = _reader_of(tables, wanted | there)
         self._verify_head(edge, read_tile)
         note = edge.note
         if new:
@@ -174,16 +154,17 @@ def _new_entries(size: int, submissions: Collection[Submission], received: datet
     salts = secrets.token_bytes(SALT_SIZE * len(submissions))  # asking the system for each costs as much as hashing
     for position, submission in enumerate(submissions):
         index, salt = size + position, salts[SALT_SIZE * position : SALT_SIZE * (position + 1)]
-        statement, envelope, keys = submission.statement, submission.envelope, submission.key_ids
-        entry = make_entry(statement, envelope, salt=salt, key_ids=keys, received=received)
-        data = format_entry(entry)
-        rows.append(NewEntry(index, data, hash_leaf(data), submission.dedup, entry.kind, time, salt, envelope))
+        signed, keys = submission.signed, submission.key_ids
+        commitment = commit(salt, signed.envelope)
+        data = format_entry(Entry(signed.kind, commitment, keys, signed.subjects, signed.subject_count, received))
+        rows.append(NewEntry(index, data, hash_leaf(data), submission.dedup, signed.kind, time, salt, signed.envelope))
     return rows
 
 
 def prove_entry(tables: LedgerTables, *, index: int, size: int) -> list[bytes]:
     """The inclusion proof of an entry in the tree of this size."""
-    return prove_inclusion_from_tiles(index, size, edge_reader(tables, size, above=index))
+    wanted = _tiles_of_edge(size, index)
+    return prove_inclusion_from_tiles(index, size, _reader_of(tables, wanted | tables.read_tiles(wanted)))
 
 
 def verify_grown(tables: LedgerTables, old: Checkpoint) -> None:

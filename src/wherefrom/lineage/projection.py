@@ -24,9 +24,7 @@ from wherefrom.statements import (
     SOURCE,
     Dataset,
     Event,
-    Statement,
-    event_kind_of,
-    event_of,
+    Reading,
     name_of,
     named_by,
     parse_time,
@@ -39,9 +37,9 @@ _SAYS_NOTHING = format_shape(SAYS_NOTHING)
 _MOST_SETTLED = 4096
 
 
-def prepare(views: LineageWriter, statements: Iterable[Statement]) -> None:
-    """Look up together what `project` will need for each of these statements; it gives the same without."""
-    events = [event_of(statement) for statement in statements if event_kind_of(statement.predicate_type)]
+def prepare(views: LineageWriter, readings: Iterable[Reading]) -> None:
+    """Look up together what `project` will need for each of these; it gives the same without."""
+    events = [reading for reading in readings if isinstance(reading, Event)]
     older_runs = views.look_up_runs({event.run_id for event in events} - {""})
     # What was written before in this way, and of runs that are new, needs nothing that is not remembered.
     events = [event for event in events if id(event.said) not in views.settled or event.run_id in older_runs]
@@ -64,9 +62,7 @@ def prepare(views: LineageWriter, statements: Iterable[Statement]) -> None:
     views.noted.clear()
     for event in {id(event.said): event for event in events}.values():
         with contextlib.suppress(KeyError):
-            views.noted[id(event.said)] = event.said, format_shape(
-                shape_of(event, views.entity_known, views.job_known)
-            )
+            views.noted[id(event.said)] = event.said, format_shape(shape_of(event, views.entity_known, views.job_known))
         with contextlib.suppress(KeyError):
             links.update((views.entity_known(*link[2:]), views.entity_known(*link[:2])) for link in event.flow.symlinks)
         with contextlib.suppress(KeyError):
@@ -74,20 +70,22 @@ def prepare(views: LineageWriter, statements: Iterable[Statement]) -> None:
     views.look_up_said({body for _, body in views.noted.values()}, links, versions)
 
 
-def project(views: LineageWriter, index: int, statement: Statement, *, index_of: dict[str, int] | None = None) -> None:
+def project(views: LineageWriter, index: int, reading: Reading, *, index_of: dict[str, int] | None = None) -> None:
     """Add what the statement of entry `index` says to the views.
 
     Args:
+        reading: what was read of it.
         index_of: indexes of the statements that a correction names, by statement id; the caller looks them up.
     """
-    kind, predicate = statement.predicate_type, statement.predicate
-    if event_kind_of(kind):
-        _project_event(views, index, statement)
-    elif kind == GAP:
+    if isinstance(reading, Event):
+        _project_event(views, index, reading)
+        return
+    kind, predicate = reading.predicate_type, reading.predicate
+    if kind == GAP:
         views.add_gap(predicate["runId"], entry=index)
     elif kind == SOURCE:
         entity = views.ensure_entity(predicate["namespace"], predicate["name"], entry=index)
-        digests = next((dict(s.digests) for s in statement.subjects), {})
+        digests = next((dict(s.digests) for s in reading.subjects), {})
         views.add_source(_version(views, index, entity, digests, None, None), entry=index)
     elif kind == KEY:
         label = "+".join(predicate["verifierKey"].split("+", 2)[:2])
@@ -100,7 +98,7 @@ def project(views: LineageWriter, index: int, statement: Statement, *, index_of:
     elif kind == DELETION:
         _project_deletion(views, index, predicate)
     elif kind in ERASURE_KINDS | ACCESS_KINDS:
-        named = named_by(statement)
+        named = named_by(reading)
         target = (index_of or {}).get(named) if named else None
         if named and (target is None or target >= index):
             raise FormatError(f"{name_of(kind)} names statement {named}, which is not recorded before it")
@@ -120,8 +118,7 @@ def _project_deletion(views: LineageWriter, index: int, predicate: Mapping[str, 
     views.add_deletion(dataset, job, (at - _EPOCH) // _MICROSECOND, entry=index)
 
 
-def _project_event(views: LineageWriter, index: int, statement: Statement) -> None:
-    event = event_of(statement)
+def _project_event(views: LineageWriter, index: int, event: Event) -> None:
     run, job, dataset = None, 0, 0
     if event.job_name:
         job = views.ensure_job(event.job_namespace, event.job_name, entry=index)

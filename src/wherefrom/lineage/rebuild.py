@@ -7,7 +7,7 @@ from contextlib import closing
 from itertools import islice, zip_longest
 
 from wherefrom.lineage.projection import prepare, project
-from wherefrom.statements import ACCESS_KINDS, Entry, Statement, corrected_by, name_of, named_by
+from wherefrom.statements import ACCESS_KINDS, Entry, Statement, corrected_by, name_of, named_by, reading_of
 from wherefrom.store import VIEWS, Database, LineageTables, LineageWriter
 
 Told = Iterable[tuple[int, str, Statement | Entry]]
@@ -21,12 +21,12 @@ def project_all(views: LineageWriter, told: Told, progress: Callable[[int], None
     index_of: dict[str, int] = {}
     waiting = iter(told)
     while some := list(islice(waiting, _TOGETHER)):
-        prepare(views, [statement for _, _, statement in some if isinstance(statement, Statement)])
+        prepare(views, [reading_of(statement) for _, _, statement in some if isinstance(statement, Statement)])
         for index, statement_id, statement in some:
             if isinstance(statement, Entry):
                 _project_redacted(views, index, statement, index_of)
             elif _is_rooted(statement, index_of):
-                project(views, index, statement, index_of=index_of)
+                project(views, index, reading_of(statement), index_of=index_of)
             index_of[statement_id] = index
         if progress:
             progress(some[-1][0] + 1)

@@ -20,7 +20,7 @@ from wherefrom.server.access.depends import Caller, TheGuard
 from wherefrom.server.access.guard import Action, Guard, Principal
 from wherefrom.server.live import ALL
 from wherefrom.server.logs import log
-from wherefrom.server.statements import READ, namespaces_corrected, to_json
+from wherefrom.server.statements import READ, giving, namespaces_corrected, to_json
 from wherefrom.statements import (
     Statement,
     format_time,
@@ -29,6 +29,7 @@ from wherefrom.statements import (
     parse_time,
 )
 
+EVIDENCE_FILE: Final = "application/vnd.wherefrom.evidence"
 MAX_TEXT: Final = 4096
 MAX_NAME: Final = 65536
 _Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
@@ -131,8 +132,7 @@ def make_router() -> APIRouter:
         summary="A file that proves what a version was made from",
         description="For `wherefrom verify`. That it was issued is recorded. The caller must be an auditor of every"
         " namespace in the answer.",
-        response_class=Response,
-        responses={200: {"content": {"application/vnd.wherefrom.evidence": {}}}},
+        **giving(EVIDENCE_FILE),
     )
     def issue(request: Request, guard: TheGuard, caller: Caller, body: EvidenceBody) -> Response:
         archive: Archive = request.app.state.archive
@@ -140,7 +140,7 @@ def make_router() -> APIRouter:
         as_of = _trace_visible(archive, guard, caller, body)
         data, _ = issue_evidence(archive, body.of, as_of=as_of)
         log("evidence issued", of=body.of[:200], principal=caller.id)
-        return Response(data, media_type="application/vnd.wherefrom.evidence")
+        return Response(data, media_type=EVIDENCE_FILE)
 
     return router
 

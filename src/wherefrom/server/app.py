@@ -47,6 +47,7 @@ def make_app(archive: Archive, settings: Settings | None = None) -> FastAPI:
     from wherefrom.server.admission import Admission, NotingGuard
     from wherefrom.server.gate import Gate
     from wherefrom.server.intake_queue import IntakeQueue
+    from wherefrom.server.reading import Readers
     from wherefrom.server.settings import Settings
 
     settings = settings or Settings()
@@ -65,6 +66,7 @@ def make_app(archive: Archive, settings: Settings | None = None) -> FastAPI:
     state.readiness = health.Readiness(archive)
     state.guard = NotingGuard(archive, policies=settings.policies, provider=read_provider(settings))
     state.admission = Admission(state.guard)
+    state.readers = Readers(archive.folder, settings)
     state.intake = IntakeQueue(archive, settings=settings, metrics=state.metrics)
     state.live = live.LiveEntries(archive, settings=settings, metrics=state.metrics)
     state.graph = live_graph(archive)
@@ -98,6 +100,7 @@ def close_app(app: FastAPI) -> None:
     """Record all that was accepted, and stop the threads. The archive stays open: who opened it closes it."""
     begin_stopping(app)
     app.state.intake.close()
+    app.state.readers.close()
     app.state.graph.close()
     app.state.guard.close()
 
@@ -107,6 +110,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     from starlette.concurrency import run_in_threadpool
 
     app.state.graph.keep_up()
+    app.state.readers.start()
     try:
         yield
     finally:

@@ -47,6 +47,9 @@ class RequestError(WherefromError):
         self.status = status
         self.headers = {name.replace("_", "-"): value for name, value in headers.items()}
 
+    def __reduce__(self) -> tuple[type[RequestError], tuple[int, str], dict[str, Any]]:
+        return type(self), (self.status, str(self)), self.__dict__  # it may be raised in another process
+
 
 def too_large(message: str) -> RequestError:
     """413; the connection is closed, since nobody reads the rest of the body."""

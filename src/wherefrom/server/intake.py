@@ -8,21 +8,20 @@ or of the data set of a DatasetEvent; what else an event names are references, w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from collections.abc import Callable, Coroutine, Sequence
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import orjson
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from wherefrom.archive.taking import Taken, read_one
-from wherefrom.errors import FormatError, UnavailableError, WherefromError
+from wherefrom.archive.taking import Taken
+from wherefrom.errors import UnavailableError, WherefromError
 from wherefrom.server.access.guard import Action, Guard, Principal
 from wherefrom.server.admission import Admission
-from wherefrom.server.array_items import read_array
-from wherefrom.server.errors import RequestError, status_of, too_large
-from wherefrom.statements import Statement
+from wherefrom.server.errors import RequestError, status_of
+from wherefrom.server.reading import Brought, Read, Readers, Written
 
 if TYPE_CHECKING:
     from wherefrom.server.health import Metrics
@@ -30,16 +29,8 @@ if TYPE_CHECKING:
     from wherefrom.server.settings import Settings
     from wherefrom.statements import Problem
 
-WHAT: Final = "OpenLineage event"
-BATCH: Final = "batch"
-# Larger bodies are read in a thread, so that other requests don't wait for it.
-QUICK_BYTES: Final = 65536
 MAX_LISTED_MARKS: Final = 100
 _JSON: Final = "application/json"
-_NAMES: Final = ("namespace", "name")
-
-Read = Statement | Taken  # an event that was read, or why it is refused
-What = TypeVar("What")
 
 # Read by hand: the framework takes longer over a parameter that is not there than over all else of a request.
 _STRICT: Final[dict[str, Any]] = {
@@ -86,10 +77,9 @@ def make_router() -> APIRouter:
     async def post_event(request: Request) -> Response:
         door = _Door(request)
         principal = await door.admit()
-        body = await request.body()
-        read = await door.read(len(body), _read_event, body)
-        if isinstance(read, Statement):
-            await door.require(principal, namespaces_written(read.predicate))
+        [read] = await door.read(is_batch=False)
+        if isinstance(read, Written):
+            await door.require(principal, read.namespaces)
             [read] = await door.take([read])
         return _answer_one(read)
 
@@ -102,8 +92,7 @@ def make_router() -> APIRouter:
     async def post_batch(request: Request) -> Response:
         door = _Door(request)
         principal = await door.admit(anywhere=True)
-        body = await request.body()
-        read = await door.read(len(body), _read_batch, body)
+        read = await door.read(is_batch=True)
         refused = await door.list_refused(principal, read)
         allowed = iter(await door.take([one for i, one in enumerate(read) if i not in refused]))
         return _answer_batch([refused.get(i) or next(allowed) for i in range(len(read))])
@@ -120,6 +109,7 @@ class _Door:
         self.settings: Settings = state.settings
         self._guard: Guard = state.guard
         self._admission: Admission = state.admission
+        self._readers: Readers = state.readers
         self._intake: IntakeQueue = state.intake
         self._metrics: Metrics = state.metrics
 
@@ -141,14 +131,13 @@ class _Door:
         """The events of a batch that the sender may not write."""
         return await self._admission.ask(lambda: _list_refused(self._guard, principal, read))
 
-    async def read(self, size: int, do: Callable[[bytes, Settings, bool], What], body: bytes) -> What:
-        """Read little here, and much in the queue's reading thread, so that other requests don't wait for it."""
-        if size <= QUICK_BYTES:
-            return do(body, self.settings, self.is_strict())
-        return await self._intake.read(do, body, self.settings, self.is_strict())
+    async def read(self, *, is_batch: bool) -> list[Read]:
+        body, strict = await self._request.body(), self.is_strict()
+        return await self._readers.read(Brought(body, is_batch, strict))
 
     async def take(self, read: Sequence[Read]) -> list[Taken]:
-        taken = await self._intake.put(read) if read else []
+        found = [one.signed if isinstance(one, Written) else one for one in read]
+        taken = await self._intake.put(found) if found else []
         for outcome, count in Counter(map(_outcome, taken)).items():
             self._metrics.events.labels(outcome).inc(count)
         return taken
@@ -172,72 +161,13 @@ def _list_refused(guard: Guard, principal: Principal, read: Sequence[Read]) -> d
     refused: dict[int, WherefromError] = {}
     allowed: set[str] = set()
     for position, one in enumerate(read):
-        if isinstance(one, Statement):
-            namespaces = namespaces_written(one.predicate)
+        if isinstance(one, Written):
             try:
-                _require(guard, principal, [n for n in namespaces if n not in allowed])
-                allowed.update(namespaces)
+                _require(guard, principal, [n for n in one.namespaces if n not in allowed])
+                allowed.update(one.namespaces)
             except WherefromError as error:
                 refused[position] = error
     return refused
-
-
-def _read_event(body: bytes, settings: Settings, strict: bool) -> Read:
-    """Read an event; one that has a name beyond all measure is refused, however lenient."""
-    read = read_one(body, strict=strict)
-    if isinstance(read, Statement) and len(body) > settings.max_name_bytes:
-        try:
-            _check_names(read.predicate, settings)
-        except FormatError as error:
-            return Taken(None, (), error)
-    return read
-
-
-def _read_batch(body: bytes, settings: Settings, strict: bool) -> list[Read]:
-    def read(item: bytes) -> Read | FormatError:
-        found = _read_event(item, settings, strict)
-        if isinstance(found, Taken) and found.error is not None and found.event is None:
-            return found.error
-        return found
-
-    try:
-        items: list[Read | FormatError] = read_array(body, read, what=BATCH, most=settings.max_batch)
-    except OverflowError as error:
-        raise too_large(f"the batch has over {settings.max_batch} events") from error
-    return [Taken(None, (), one) if isinstance(one, FormatError) else one for one in items]
-
-
-def namespaces_written(event: Any) -> list[str]:
-    """Where an event is written: the namespaces of its job, and of the data set that it is about.
-
-    An event that says neither is written in the namespace "", which only who may write in all of them may.
-    """
-    owners = [event[key] for key in ("job", "dataset") if key in event] if isinstance(event, dict) else []
-    found = [owner.get("namespace") if isinstance(owner, dict) else None for owner in owners]
-    return [name if isinstance(name, str) else "" for name in found] or [""]
-
-
-def _check_names(event: Any, settings: Settings) -> None:
-    """Raise FormatError, with the path, for a name or namespace beyond all measure."""
-    most = settings.max_name_bytes
-    for path, name in _iter_names(event):
-        if len(name) > most // 4 and (size := len(name.encode("utf-8", "surrogatepass"))) > most:
-            raise FormatError(f"{WHAT}: {path}: has {size} bytes, expected at most {most}")
-
-
-def _iter_names(event: Any) -> Iterator[tuple[str, str]]:
-    rest: list[tuple[str, Any]] = [("$", event)]
-    while rest:
-        path, value = rest.pop()
-        if isinstance(value, dict):
-            for key, inner in value.items():
-                if isinstance(inner, str):
-                    if key in _NAMES:
-                        yield f"{path}.{key}", inner
-                elif isinstance(inner, dict | list):
-                    rest.append((f"{path}.{key[:100]}", inner))
-        elif isinstance(value, list):
-            rest += [(f"{path}[{i}]", inner) for i, inner in enumerate(value) if isinstance(inner, dict | list)]
 
 
 def _outcome(taken: Taken) -> str:

@@ -1,28 +1,24 @@
 """The queue between HTTP and the ledger: what waits is recorded together, in one transaction, by one thread.
 
-Another one reads what is large. They are two and no more: both hold Python's lock while they work, and each further one
-that waits for it slows all of them down.
-
 A caller waits on the event loop, not in a thread of its own, so a thousand of them cost little. The queue is bounded:
 who comes when it is full is told at once to come again, and what was accepted is always finished.
 """
 
 from __future__ import annotations
 
-import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 from wherefrom.archive.taking import Taken, record_read
 from wherefrom.errors import UnavailableError, WherefromError
+from wherefrom.ledger import Signed
 from wherefrom.server.errors import overloaded
 from wherefrom.server.logs import log
-from wherefrom.statements import Statement
+from wherefrom.server.promises import Promise, keep
 
 if TYPE_CHECKING:
     from wherefrom.archive import Archive
@@ -35,17 +31,15 @@ MAX_GROUP_BYTES: Final = 32 << 20
 # Where several came together, as many are waited for next time, unless there are events enough to fill a transaction.
 MAX_LINGER_S: Final = 0.01
 ENOUGH_EVENTS: Final = 64
-What = TypeVar("What")
 
 
 @dataclass(eq=False)
 class _Parcel:
     """What one request brought."""
 
-    read: Sequence[Statement | Taken]
+    read: Sequence[Signed | Taken]
     size: int
-    loop: asyncio.AbstractEventLoop
-    future: asyncio.Future[list[Taken]]
+    promise: Promise[list[Taken]]
 
 
 class IntakeQueue:
@@ -56,25 +50,19 @@ class IntakeQueue:
         self._change = threading.Condition()
         self._parcels: deque[_Parcel] = deque()
         self._thread: threading.Thread | None = None
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="wherefrom-reading")
         self._expected = 1  # requests: as many as were recorded together last
         self._is_closed = False
         self.waiting = 0  # events, those being recorded included
         self._waiting_bytes = 0
 
-    async def read(self, do: Callable[..., What], *arguments: Any) -> What:
-        """What a function gives, in the reading thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._reader, do, *arguments)
-
-    async def put(self, read: Sequence[Statement | Taken]) -> list[Taken]:
-        """Record events, as `read_one` read them, durably; what became of each, in order.
+    async def put(self, read: Sequence[Signed | Taken]) -> list[Taken]:
+        """Record events that were read and signed, durably; what became of each, in order.
 
         Raises RequestError (503) when too many wait or the server stops, and what the archive raises when nothing of it
         could be recorded.
         """
-        loop = asyncio.get_running_loop()
-        size = sum(len(one.predicate_bytes) for one in read if isinstance(one, Statement))
-        parcel = _Parcel(read, size, loop, loop.create_future())
+        size = sum(len(one.envelope) for one in read if isinstance(one, Signed))
+        parcel = _Parcel(read, size, Promise.make())
         with self._change:
             if self._is_closed:
                 raise overloaded("the server is stopping")
@@ -91,7 +79,7 @@ class IntakeQueue:
                 self._thread.start()
             if len(self._parcels) in {1, self._expected} or self._has_enough():
                 self._change.notify()
-        return await parcel.future
+        return await parcel.promise.future
 
     def close(self) -> None:
         """Take nothing more; return when all that was accepted is recorded."""
@@ -100,7 +88,6 @@ class IntakeQueue:
             self._change.notify()
         if self._thread is not None:
             self._thread.join()
-        self._reader.shutdown()
 
     def _count(self, parcel: _Parcel, sign: int) -> None:
         self.waiting += sign * len(parcel.read)
@@ -114,7 +101,7 @@ class IntakeQueue:
                 for parcel in group:
                     self._count(parcel, -1)
             self._metrics.group_size.observe(sum(len(parcel.read) for parcel in group))
-            _resolve(group, outcomes)
+            keep((parcel.promise, outcome) for parcel, outcome in zip(group, outcomes, strict=True))
             log(
                 "recorded",
                 level=10,
@@ -156,26 +143,3 @@ class IntakeQueue:
         except Exception as error:  # noqa: BLE001 - whoever waits is answered, and the thread goes on
             log("recording failed", level=40, error=error, events=len(read))
             return [UnavailableError("the events could not be recorded")] * len(group)
-
-
-def _resolve(group: Sequence[_Parcel], outcomes: Sequence[list[Taken] | WherefromError]) -> None:
-    """Answer all who wait on a loop by one call to it."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[_Parcel, Any]]] = {}
-    for parcel, outcome in zip(group, outcomes, strict=True):
-        by_loop.setdefault(parcel.loop, []).append((parcel, outcome))
-    for loop, pairs in by_loop.items():
-        if not loop.is_closed():
-            loop.call_soon_threadsafe(_answerer(pairs))
-
-
-def _answerer(pairs: Sequence[tuple[_Parcel, Any]]) -> Callable[[], None]:
-    def answer() -> None:
-        for parcel, outcome in pairs:
-            if parcel.future.done():  # the client went away; its events are recorded nevertheless
-                continue
-            if isinstance(outcome, WherefromError):
-                parcel.future.set_exception(outcome)
-            else:
-                parcel.future.set_result(outcome)
-
-    return answer

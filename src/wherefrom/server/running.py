@@ -1,11 +1,14 @@
-"""Running an ASGI application until it is told to stop: requests under way are finished first."""
+"""Running an ASGI application until it is told to stop: requests under way are finished, and the caller goes on."""
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import signal
 import socket
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from wherefrom.errors import UnavailableError
@@ -34,7 +37,7 @@ def run(
         stopping: is called on the event loop when no more connections are taken, before those there are end.
         options: uvicorn's, in place of ours.
 
-    Raises UnavailableError: the address is taken or not ours.
+    Raises UnavailableError: the address is taken or not ours. KeyboardInterrupt: a second SIGINT cut it short.
     """
     try:
         import uvicorn
@@ -50,8 +53,33 @@ def run(
         config = uvicorn.Config(app, **{**ours, "timeout_graceful_shutdown": GRACE_S, **options})
         server = _telling(stopping)(config) if stopping else uvicorn.Server(config)
         shown = f"[{host}]" if ":" in host else host
-        announce(f"http://{shown}:{listening.getsockname()[1]}")
-        server.run(sockets=[listening])
+        with _stopped_by_signals(server):
+            announce(f"http://{shown}:{listening.getsockname()[1]}")
+            server.run(sockets=[listening])
+    if server.force_exit:
+        raise KeyboardInterrupt
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Have the signals stop this server and do nothing else.
+
+    When it has finished, uvicorn raises them again for whoever heeded them before: by default they would end the
+    process there and then, with what the caller has open.
+    """
+    if threading.current_thread() is not threading.main_thread():  # where none arrive
+        yield
+        return
+
+    def stop(*_: object) -> None:
+        server.should_exit = True
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def set_up_for_many() -> None:

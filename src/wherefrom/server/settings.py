@@ -16,11 +16,13 @@ from wherefrom.errors import FormatError
 
 PREFIX: Final = "WHEREFROM_SERVER_"
 MIB: Final = 1 << 20
+Count = int
+"""A number that may be 0, which the others may not."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """All bounds are above zero; times are in seconds.
+    """All bounds but counts of processes are above zero; times are in seconds.
 
     Attributes:
         strict: refuse events that break OpenLineage's specification, instead of keeping and marking them.
@@ -30,6 +32,7 @@ class Settings:
         oidc_secret_file: what it knows it by; without, it is a public client.
         oidc_user_claim, oidc_groups_claim: name the person, and their groups, in the provider's tokens.
         oidc_audience: the provider's tokens for this audience are taken as Bearer tokens; by default, none are.
+        readers: processes that read and sign events; with 0 or None, a thread of the server does.
         max_body_bytes: of a request as it comes.
         max_unpacked_bytes, max_ratio: of a body that comes compressed, and how many times larger it may become.
         max_batch: events in one request.
@@ -57,6 +60,7 @@ class Settings:
     oidc_user_claim: str = "email"
     oidc_groups_claim: str = "groups"
     oidc_audience: str | None = None
+    readers: Count | None = None
     max_body_bytes: int = 10 * MIB
     max_unpacked_bytes: int = 50 * MIB
     max_ratio: int = 200
@@ -102,9 +106,9 @@ def _parse(variable: str, text: str, kind: str) -> Any:
         match kind:
             case "bool":
                 return {"true": True, "1": True, "false": False, "0": False}[text.lower()]
-            case "int" | "float":
-                value = int(text) if kind == "int" else float(text)
-                if not 0 < value < 2**53:
+            case "int" | "float" | "Count | None":
+                value = float(text) if kind == "float" else int(text)
+                if not (0 < value < 2**53 or (kind == "Count | None" and value == 0)):
                     raise ValueError
                 return value
             case "tuple[str, ...]":
@@ -114,5 +118,7 @@ def _parse(variable: str, text: str, kind: str) -> Any:
             case _:
                 return text or None
     except (ValueError, KeyError) as error:
-        expected = {"bool": "true or false", "int": "a whole number above 0", "float": "a number above 0"}[kind]
+        expected = {"bool": "true or false", "int": "a whole number above 0", "float": "a number above 0"}.get(
+            kind, "a whole number, 0 or above"
+        )
         raise FormatError(f"environment variable {variable} is {text!r}, expected {expected}") from error

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
@@ -25,8 +25,8 @@ from wherefrom.server.access.depends import Caller, TheGuard
 from wherefrom.server.access.guard import Action, Guard, Principal
 from wherefrom.server.array_items import split_array
 from wherefrom.server.errors import RequestError, describe, too_large
-from wherefrom.server.intake import namespaces_written
 from wherefrom.server.live import ALL
+from wherefrom.server.reading import namespaces_written
 from wherefrom.server.visibility import (
     find_run_namespaces,
     is_visible,
@@ -60,9 +60,9 @@ READ: Final[dict[str, Any]] = {"x-wherefrom-action": "read"}
 MAX_PAGE: Final = 500
 # Entries that are looked at for one page: who may see little gets short pages, not slow ones.
 MAX_SCANNED: Final = 2000
+ENVELOPE: Final = "application/vnd.dsse.envelope.v1+json"
 _HEAD, _TAIL = b'{"statements":', b"}"
 
-Which = Annotated[str, Path(description="An entry's index, or at least six digits of a statement's id.", max_length=64)]
 _ENVELOPES: Final[dict[str, Any]] = {
     "x-wherefrom-action": "write",
     "requestBody": {
@@ -81,6 +81,27 @@ _ENVELOPES: Final[dict[str, Any]] = {
 }
 
 
+def _find_asked(
+    request: Request,
+    guard: TheGuard,
+    caller: Caller,
+    which: Annotated[
+        str, Path(description="An entry's index, or at least six digits of a statement's id.", max_length=64)
+    ],
+) -> Recorded:
+    guard.require_any(caller, Action.READ)
+    return read_visible(request.app.state.archive, Eyes(guard, caller), which)
+
+
+Asked = Annotated[Recorded, Depends(_find_asked)]
+"""The statement that the path names, if the caller may see it."""
+
+
+def giving(media_type: str) -> dict[str, Any]:
+    """What a route says of itself that answers with bytes of this type, and not with JSON made for it."""
+    return {"response_class": Response, "responses": {200: {"content": {media_type: {}}}}}
+
+
 def make_router() -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["statements"])
 
@@ -97,20 +118,17 @@ def make_router() -> APIRouter:
         return _list_page(request.app.state.archive, Eyes(guard, caller), kind=kind, start=start, limit=limit)
 
     @router.get("/statements/{which}", openapi_extra=READ, summary="One statement")
-    def read_statement(request: Request, guard: TheGuard, caller: Caller, which: Which) -> dict[str, Any]:
-        guard.require_any(caller, Action.READ)
-        return _to_json(read_visible(request.app.state.archive, Eyes(guard, caller), which), whole=True)
+    def read_statement(recorded: Asked) -> dict[str, Any]:
+        return _to_json(recorded, whole=True)
 
     @router.get(
         "/statements/{which}/event",
         openapi_extra=READ,
         summary="The OpenLineage event that a statement carries, byte for byte as it came",
-        response_class=Response,
-        responses={200: {"content": {"application/json": {}}}},
+        **giving("application/json"),
     )
-    def read_event(request: Request, guard: TheGuard, caller: Caller, which: Which) -> Response:
-        guard.require_any(caller, Action.READ)
-        recorded = _unerased(read_visible(request.app.state.archive, Eyes(guard, caller), which))
+    def read_event(recorded: Asked) -> Response:
+        _require_text(recorded)
         if not event_kind_of(recorded.entry.kind):
             raise NotFoundError(f"statement {recorded.index} is of kind {name_of(recorded.entry.kind)}, no event")
         return Response(recorded.statement.predicate_bytes, media_type="application/json")
@@ -119,13 +137,11 @@ def make_router() -> APIRouter:
         "/statements/{which}/envelope",
         openapi_extra=READ,
         summary="The DSSE envelope beside the entry, byte for byte",
-        response_class=Response,
-        responses={200: {"content": {"application/vnd.dsse.envelope.v1+json": {}}}},
+        **giving(ENVELOPE),
     )
-    def read_envelope(request: Request, guard: TheGuard, caller: Caller, which: Which) -> Response:
-        guard.require_any(caller, Action.READ)
-        recorded = _unerased(read_visible(request.app.state.archive, Eyes(guard, caller), which))
-        return Response(format_envelope(recorded.envelope), media_type="application/vnd.dsse.envelope.v1+json")
+    def read_envelope(recorded: Asked) -> Response:
+        _require_text(recorded)
+        return Response(format_envelope(recorded.envelope), media_type=ENVELOPE)
 
     @router.post("/statements", openapi_extra=_ENVELOPES, summary="Record signed statements, each by itself")
     async def record_statements(request: Request, guard: TheGuard, caller: Caller) -> Response:
@@ -163,12 +179,12 @@ def read_visible(archive: Archive, eyes: Eyes, which: str) -> Recorded:
     return recorded
 
 
-def _unerased(recorded: Recorded) -> Recorded:
+def _require_text(recorded: Recorded) -> None:
+    """Raise RequestError (410) for a statement whose text is no more."""
     if recorded.text is None:
         order = recorded.redaction
         why = f"was redacted by {order.by} because {order.reason}" if order else "has lost its text"
         raise RequestError(410, f"statement {recorded.index} {why}")
-    return recorded
 
 
 def _list_page(archive: Archive, eyes: Eyes, *, kind: str | None, start: int, limit: int) -> dict[str, Any]:

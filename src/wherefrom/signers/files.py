@@ -21,7 +21,7 @@ from wherefrom.notes import (
 )
 from wherefrom.signers import sealed
 from wherefrom.signers.devices import open_device
-from wherefrom.signers.passphrases import read_passphrase
+from wherefrom.signers.passphrases import FILE, read_passphrase
 
 MAX_FILE_SIZE = 16384
 
@@ -67,6 +67,12 @@ def read_verifier_key(path: Path) -> VerifierKey:
 def is_sealed(path: Path) -> bool:
     """Whether a passphrase guards the key of a file."""
     return _read(path)[0].startswith(sealed.HEADER)
+
+
+def opens_alone(path: Path) -> bool:
+    """Whether any process that may read the file can use its key, with nobody asked for anything."""
+    text, _ = _read(path)
+    return text.startswith(_PLAIN) or (text.startswith(sealed.HEADER) and FILE in os.environ)
 
 
 def write_key(path: Path, key: SigningKey, *, passphrase: str | None = None) -> None:

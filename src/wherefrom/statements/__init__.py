@@ -37,6 +37,7 @@ from wherefrom.statements.entry import (
     Entry,
     commit,
     format_entry,
+    list_subjects,
     make_entry,
     parse_entry,
     verify_commitment,
@@ -84,6 +85,7 @@ from wherefrom.statements.naming import CanonicalName, canonical_name
 from wherefrom.statements.openlineage import (
     Dataset,
     Event,
+    Reading,
     event_kind_of,
     event_of,
     make_event_statement,
@@ -91,6 +93,7 @@ from wherefrom.statements.openlineage import (
     predicate_type_of,
     read_event,
     read_facets,
+    reading_of,
     run_subject,
 )
 from wherefrom.statements.problems import Problem, Problems
@@ -143,6 +146,7 @@ __all__ = [
     "Problem",
     "Problems",
     "Reach",
+    "Reading",
     "Rule",
     "Scope",
     "Session",
@@ -173,6 +177,7 @@ __all__ = [
     "keep_until",
     "ledger_subject",
     "list_kinds",
+    "list_subjects",
     "make_access_statement",
     "make_correction_statement",
     "make_deletion_statement",
@@ -201,6 +206,7 @@ __all__ = [
     "primary_digest",
     "read_event",
     "read_facets",
+    "reading_of",
     "run_subject",
     "sign_envelope",
     "verify_canonical",

@@ -18,7 +18,7 @@ from wherefrom.statements.access import ACCESS_KINDS, ACCESS_POLICY, DENIAL, GRA
 from wherefrom.statements.entry import Entry
 from wherefrom.statements.kinds import CORRECTION
 from wherefrom.statements.statement import Statement
-from wherefrom.statements.times import parse_time
+from wherefrom.statements.times import format_time, parse_time
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,19 @@ class Grant(Said):
     by: str
     reason: str | None = None
 
+    def to_json(self) -> dict[str, Any]:
+        """As the command line and the server say it."""
+        return {
+            "principal": self.principal,
+            "role": self.role,
+            "namespaces": self.namespaces,
+            "by": self.by,
+            "reason": self.reason,
+            "since": format_time(self.received),
+            "index": self.index,
+            "statementId": self.statement_id,
+        }
+
 
 @dataclass(frozen=True)
 class Token(Said):
@@ -51,6 +64,19 @@ class Token(Said):
     expires: datetime
     reach: Reach
     by: str
+
+    def to_json(self) -> dict[str, Any]:
+        """As the command line and the server say it; nothing in it lets anybody act."""
+        return {
+            "tokenId": self.token_id,
+            "principal": self.principal,
+            "roles": sorted(self.reach.roles) if self.reach.roles is not None else None,
+            "namespaces": list(self.reach.namespaces) if self.reach.namespaces is not None else None,
+            "expires": format_time(self.expires),
+            "by": self.by,
+            "index": self.index,
+            "statementId": self.statement_id,
+        }
 
 
 @dataclass(frozen=True)
@@ -162,6 +188,12 @@ class AccessBook:
         """Those that hold in a namespace, in the order in which they were made."""
         found = [grant for grant in self.grants(as_of=as_of) if is_covered(namespace, grant.namespaces)]
         return sorted(found, key=lambda grant: grant.index)
+
+    def last_grant(self, role: str, namespaces: str) -> Grant | None:
+        """The newest of a role with just this pattern, to whomever, whether it holds or not."""
+        given = [grant for listed in list(self._grants.values()) for grant in listed]
+        found = [grant for grant in given if (grant.role, grant.namespaces) == (role, namespaces)]
+        return max(found, key=lambda grant: grant.index, default=None)
 
     def find_grant(self, statement_id: str) -> Grant | None:
         """By its statement's id, whether it holds or not."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import pickle  # nosec B403
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -84,6 +85,20 @@ class Said:
     outputs: tuple[Dataset, ...]
     flow: Flow
     problems: tuple[Problem, ...]
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Said], tuple[bytes]]:
+        return _unpack_said, (self._packed,)
+
+    @functools.cached_property
+    def _packed(self) -> bytes:
+        """For another process of ours, which unpacks what is often said but once."""
+        said = (self.job_namespace, self.job_name, self.inputs, self.outputs, self.flow, self.problems)
+        return pickle.dumps(said, pickle.HIGHEST_PROTOCOL)
+
+
+@functools.lru_cache(_MOST_SAID)
+def _unpack_said(packed: bytes) -> Said:
+    return Said(*pickle.loads(packed))  # noqa: S301 - from a process that this one started  # nosec B301
 
 
 @dataclass(frozen=True)
@@ -191,6 +206,14 @@ def _event_statement(read: Event, event: dict[str, Any], body: bytes) -> Stateme
 def event_of(statement: Statement) -> Event:
     """The event that a statement carries, read once. Raises FormatError as `read_event`."""
     return statement.checked if isinstance(statement.checked, Event) else read_event(statement.predicate)
+
+
+Reading = Event | Statement
+"""What was read of a statement: an event, or, of any other kind, the statement itself."""
+
+
+def reading_of(statement: Statement) -> Reading:
+    return event_of(statement) if event_kind_of(statement.predicate_type) else statement
 
 
 def read_event(event: Mapping[str, Any]) -> Event:

@@ -71,9 +71,15 @@ def make_room(connection: sa.Connection, before: int, added: int) -> None:
 
 def find(connection: sa.Connection, hashes: Sequence[bytes], *, total: int) -> list[int]:
     """Indexes of the entries that may have one of these hashes, among `total` hashes."""
+    return [row[2] for row in find_rows(connection, *query(connection, hashes, total=total))]
+
+
+def query(
+    connection: sa.Connection, hashes: Sequence[bytes], *, total: int
+) -> tuple[sa.Table, tuple[str, ...], list[tuple[int, int]]]:
+    """What `find` asks for, for who asks for more at once; the index of the entry is the last value of a row."""
     keys = sorted({key_of(one) for one in hashes})
-    wanted = [(level, key) for level in _levels(connection, total) for key in keys]
-    return [row[2] for row in find_rows(connection, hash_index, ("level", "key"), wanted)]
+    return hash_index, ("level", "key"), [(level, key) for level in _levels(connection, total) for key in keys]
 
 
 def find_prefix(connection: sa.Connection, start: bytes, *, total: int) -> list[int]:

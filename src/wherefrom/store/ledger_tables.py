@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from wherefrom.errors import FormatError, NotFoundError
 from wherefrom.store import hash_index
 from wherefrom.store.bulk import Rows, bulk_insert_all
-from wherefrom.store.matching import find_rows
+from wherefrom.store.matching import find_rows, find_rows_of_many
 from wherefrom.store.schema import archive, checkpoints, entries, payloads, tiles
 from wherefrom.store.schema import hash_index as hash_rows
 
@@ -144,18 +144,26 @@ class LedgerTables:
         )
         hash_index.make_room(self.connection, _HASHES * rows[0].index, len(hashes))
 
-    def find_duplicates(self, keys: Sequence[bytes], *, size: int | None = None) -> dict[bytes, tuple[int, bytes]]:
-        """Which of these statements are recorded already: index and leaf hash of their entries.
+    def find_duplicates(self, keys: Sequence[bytes]) -> dict[bytes, tuple[int, bytes]]:
+        """Which of these statements are recorded already: index and leaf hash of their entries."""
+        return self.read_ahead((), keys, size=self.size())[1]
+
+    def read_ahead(
+        self, at: Collection[tuple[int, int]], keys: Sequence[bytes], *, size: int
+    ) -> tuple[dict[tuple[int, int], bytes], dict[bytes, tuple[int, bytes]]]:
+        """What `read_tiles` and `find_duplicates` give, asked for at once.
 
         Args:
-            size: of the ledger, for who knows it.
+            size: of the ledger.
         """
-        if not keys:
-            return {}
+        hashed = hash_index.query(self.connection, keys, total=_HASHES * size)
+        there, rows = find_rows_of_many(self.connection, [(tiles, ("level", "idx"), at), hashed])
+        return {(level, index): data for level, index, data in there}, self._find_duplicates(keys, rows)
+
+    def _find_duplicates(self, keys: Sequence[bytes], rows: Rows) -> dict[bytes, tuple[int, bytes]]:
         found: dict[bytes, tuple[int, bytes]] = {}
-        total = _HASHES * (self.size() if size is None else size)
-        wanted, indexes = set(keys), hash_index.find(self.connection, keys, total=total)
-        for row in find_rows(self.connection, entries, ("idx",), [(index,) for index in indexes]):
+        wanted = set(keys)
+        for row in find_rows(self.connection, entries, ("idx",), [(index,) for _, _, index in rows]):
             index, _, leaf_hash, dedup, *_ = row
             if dedup in wanted:
                 found[dedup] = (index, leaf_hash)

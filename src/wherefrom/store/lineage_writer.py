@@ -320,7 +320,10 @@ class LineageWriter:
 
     def _find(self, *wanted: tuple[sa.Table, set[_Key]]) -> None:
         """Ask for rows of several views at once, and remember those that are there and not taken back."""
-        asked = [(table, keys_of - self._asked[table] - self._rows[table].keys()) for table, keys_of in wanted]
+        asked = []
+        for table, keys_of in wanted:
+            done, known = self._asked[table], self._rows[table]
+            asked.append((table, {key for key in keys_of if key not in done and key not in known}))
         found = find_rows_of_many(self._connection, [(table, _KEYS[table], sorted(some)) for table, some in asked])
         for (table, some), rows in zip(asked, found, strict=True):
             self._asked[table] |= some

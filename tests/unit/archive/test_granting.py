@@ -1,6 +1,9 @@
 """Grants, tokens and sessions in a real ledger: who records them, who sees them, and what a rebuild makes of them."""
 
+import contextlib
 import hashlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -29,6 +32,11 @@ AT = {"at": "2026-11-21T08:00:00Z", "by": "evil"}
 def held(archive, as_of=None):
     known = read_access(archive, as_of=as_of)
     return [(g.principal, g.role, g.namespaces) for g in known.book.grants(as_of=known.size)]
+
+
+def tokens_of(archive):
+    known = read_access(archive)
+    return known.book.tokens(as_of=known.size)
 
 
 def problems_of(archive):
@@ -119,6 +127,40 @@ def test_the_first_admin_is_made_once(archive):
         make_first_admin(archive)
     revoke(archive, "user:admin", "admin", "*", by="x")
     assert make_first_admin(archive) != token
+    assert held(archive) == [("user:admin", "admin", "*")]
+    revoke(archive, "user:admin", "admin", "*", by="x")
+    assert make_first_admin(archive)
+
+
+@pytest.mark.parametrize("has_had_one", [False, True])
+def test_of_several_who_make_the_first_admin_at_once_one_does(archive, monkeypatch, has_had_one):
+    if has_had_one:
+        make_first_admin(archive)
+        revoke(archive, "user:admin", "admin", "*", by="x")
+    tokens_before = len(tokens_of(archive))
+    together = threading.Barrier(4)
+
+    def read_and_wait(archive):
+        found = read_access(archive)
+        together.wait(60)  # nobody writes until everybody has read that there is none
+        return found
+
+    monkeypatch.setattr(granting, "read_access", read_and_wait)
+
+    def make(_):
+        with contextlib.closing(Archive.open(archive.folder)) as opened:
+            try:
+                return make_first_admin(opened)
+            except ConflictError as error:
+                return error.hint
+
+    with ThreadPoolExecutor(4) as pool:
+        made = list(pool.map(make, range(4)))
+    monkeypatch.undo()
+    assert sorted(text[:4] for text in made) == ["`whe"] * 3 + ["wft_"]
+    assert held(archive) == [("user:admin", "admin", "*")]
+    assert len(tokens_of(archive)) == tokens_before + 1
+    assert problems_of(archive) == []
 
 
 def test_another_process_s_revocation_is_seen_and_nothing_is_read_twice(archive, monkeypatch):

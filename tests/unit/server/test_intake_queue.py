@@ -6,7 +6,7 @@ import threading
 import pytest
 from lineage_events import body_of, run_event
 
-from wherefrom.archive.taking import read_one, record_read
+from wherefrom.archive.taking import read_one, record_read, sign_read
 from wherefrom.errors import UnavailableError
 from wherefrom.server import intake_queue
 from wherefrom.server.errors import RequestError
@@ -44,8 +44,13 @@ class Held:
         return record_read(archive, read)
 
 
-def event(made):
-    return read_one(body_of(made), strict=False)
+@pytest.fixture
+def event(archive):
+    def make(made):
+        [signed] = sign_read([read_one(body_of(made), strict=False)], archive.keys)
+        return signed
+
+    return make
 
 
 async def until(condition):
@@ -54,7 +59,7 @@ async def until(condition):
             await asyncio.sleep(0.005)
 
 
-def test_what_comes_while_one_records_is_recorded_together(make_queue, monkeypatch, archive):
+def test_what_comes_while_one_records_is_recorded_together(make_queue, monkeypatch, archive, event):
     held, queue, size = Held(monkeypatch), make_queue(), archive.size()
 
     async def main():
@@ -70,7 +75,7 @@ def test_what_comes_while_one_records_is_recorded_together(make_queue, monkeypat
     assert queue.waiting == 0
 
 
-def test_a_full_queue_says_so_at_once_and_takes_again_later(make_queue, monkeypatch):
+def test_a_full_queue_says_so_at_once_and_takes_again_later(make_queue, monkeypatch, event):
     held, queue = Held(monkeypatch), make_queue(max_waiting_events=3)
 
     async def main():
@@ -86,7 +91,7 @@ def test_a_full_queue_says_so_at_once_and_takes_again_later(make_queue, monkeypa
     asyncio.run(main())
 
 
-def test_bytes_are_bounded_too(make_queue, monkeypatch):
+def test_bytes_are_bounded_too(make_queue, monkeypatch, event):
     held, queue = Held(monkeypatch), make_queue(max_waiting_bytes=1000)
 
     async def main():
@@ -100,7 +105,7 @@ def test_bytes_are_bounded_too(make_queue, monkeypatch):
     asyncio.run(main())
 
 
-def test_closing_finishes_what_was_accepted_and_takes_nothing_more(make_queue, monkeypatch, archive):
+def test_closing_finishes_what_was_accepted_and_takes_nothing_more(make_queue, monkeypatch, archive, event):
     held, queue, size = Held(monkeypatch), make_queue(), archive.size()
 
     async def main():
@@ -118,7 +123,7 @@ def test_closing_finishes_what_was_accepted_and_takes_nothing_more(make_queue, m
     assert archive.size() == size + 10
 
 
-def test_a_client_that_went_away_loses_its_answer_and_no_event(make_queue, monkeypatch, archive):
+def test_a_client_that_went_away_loses_its_answer_and_no_event(make_queue, monkeypatch, archive, event):
     held, queue, size = Held(monkeypatch), make_queue(), archive.size()
 
     async def main():
@@ -133,7 +138,7 @@ def test_a_client_that_went_away_loses_its_answer_and_no_event(make_queue, monke
 
 
 @pytest.mark.parametrize("error", [UnavailableError("away"), RuntimeError("unforeseen")])
-def test_when_nothing_can_be_recorded_each_is_told_and_the_queue_goes_on(make_queue, monkeypatch, error):
+def test_when_nothing_can_be_recorded_each_is_told_and_the_queue_goes_on(make_queue, monkeypatch, error, event):
     queue, real = make_queue(), intake_queue.record_read
 
     def fail(*_, **__):

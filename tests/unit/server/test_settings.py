@@ -42,6 +42,13 @@ def test_what_makes_no_sense_is_refused_by_name(name, text):
         read_settings({f"{PREFIX}{name}": text})
 
 
+def test_a_number_of_processes_may_be_0():
+    assert read_settings({f"{PREFIX}READERS": "0"}).readers == 0
+    assert read_settings({}).readers is None
+    with pytest.raises(FormatError, match=r"READERS is '-1', expected a whole number, 0 or above"):
+        read_settings({f"{PREFIX}READERS": "-1"})
+
+
 def test_the_docs_have_each_setting_with_its_default():
     page = DOCS.read_text()
     for field in dataclasses.fields(Settings):

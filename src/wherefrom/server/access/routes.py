@@ -14,6 +14,7 @@ from wherefrom.errors import Denied, FormatError, NotFoundError, Unauthenticated
 from wherefrom.server.access.depends import Caller, TheGuard
 from wherefrom.server.access.guard import Action, Guard, Principal
 from wherefrom.server.access.who import who_could
+from wherefrom.server.statements import to_json
 from wherefrom.statements import (
     ROLES,
     Grant,
@@ -77,7 +78,7 @@ def read_me(request: Request, guard: TheGuard) -> dict[str, Any]:
     found: dict[str, Any] = {"principal": me.id, "groups": list(me.groups), "grants": grants}
     known = guard.access.now()
     if me.token_id and (token := known.book.find_token(me.token_id, as_of=known.size)):
-        found["token"] = _token_json(token)
+        found["token"] = token.to_json()
     if me.session_id and (session := known.book.find_session(me.session_id, as_of=known.size)):
         found["session"] = {"sessionId": session.session_id, "expires": format_time(session.expires)}
     return found
@@ -88,7 +89,7 @@ def list_my_tokens(guard: TheGuard, me: Caller) -> dict[str, Any]:
     """Your own tokens that hold, without their text, which nobody has but you."""
     _require_known(me)
     known = guard.access.now()
-    return {"tokens": [_token_json(one) for one in known.book.tokens(as_of=known.size) if one.principal == me.id]}
+    return {"tokens": [one.to_json() for one in known.book.tokens(as_of=known.size) if one.principal == me.id]}
 
 
 @router.post("/v1/me/tokens", status_code=201, openapi_extra=SELF)
@@ -123,7 +124,7 @@ def list_grants(guard: TheGuard, me: Caller, principal: str | None = None) -> di
     known = guard.access.now()
     found = sorted(known.book.grants(as_of=known.size), key=lambda grant: grant.index)
     shown = [
-        _grant_json(grant)
+        grant.to_json()
         for grant in found
         if (principal is None or grant.principal == principal) and guard.may(me, Action.ADMINISTER, grant.namespaces)
     ]
@@ -139,7 +140,7 @@ def add_grant(guard: TheGuard, me: Caller, body: NewGrant) -> dict[str, Any]:
         guard.archive, body.principal, body.role, body.namespaces, by=_by(me), reason=body.reason or None
     )
     guard.access.refresh()
-    return {"statementId": receipt.statement_id, "index": receipt.index, "isNew": receipt.is_new}
+    return to_json(receipt)
 
 
 @router.delete("/v1/grants/{statement_id}", openapi_extra=ADMINISTER)
@@ -161,7 +162,7 @@ def list_tokens(guard: TheGuard, me: Caller, principal: str | None = None) -> di
     guard.require_any(me, Action.ADMINISTER)
     known = guard.access.now()
     shown = [
-        _token_json(token)
+        token.to_json()
         for token in known.book.tokens(as_of=known.size)
         if (principal is None or token.principal == principal) and _administers(guard, me, token.reach)
     ]
@@ -203,7 +204,7 @@ def read_access(
     guard.require(me, Action.AUDIT, namespace)
     found = who_could(guard.archive, action, namespace, at=at)
     holders = [
-        _grant_json(one.grant) | {"members": list(one.members), "tokens": list(one.tokens)} for one in found.holders
+        one.grant.to_json() | {"members": list(one.members), "tokens": list(one.tokens)} for one in found.holders
     ]
     return {"namespace": namespace, "action": action, "at": format_time(found.at), "size": found.size, "who": holders}
 
@@ -269,34 +270,8 @@ def _issue(guard: Guard, me: Principal, principal: str, body: NewToken) -> dict[
 def _end(guard: Guard, me: Principal, said: Grant | Token, reason: str | None) -> dict[str, Any]:
     receipt = granting.end(guard.archive, said, by=_by(me), reason=reason or None)
     guard.access.refresh()
-    return {"statementId": receipt.statement_id, "index": receipt.index, "isNew": receipt.is_new}
+    return to_json(receipt)
 
 
 def _by(me: Principal) -> str:
     return f"{me.id} with token {me.token_id}" if me.token_id else me.id
-
-
-def _grant_json(grant: Grant) -> dict[str, Any]:
-    return {
-        "principal": grant.principal,
-        "role": grant.role,
-        "namespaces": grant.namespaces,
-        "by": grant.by,
-        "reason": grant.reason,
-        "since": format_time(grant.received),
-        "index": grant.index,
-        "statementId": grant.statement_id,
-    }
-
-
-def _token_json(token: Token) -> dict[str, Any]:
-    return {
-        "tokenId": token.token_id,
-        "principal": token.principal,
-        "roles": sorted(token.reach.roles) if token.reach.roles is not None else None,
-        "namespaces": list(token.reach.namespaces) if token.reach.namespaces is not None else None,
-        "expires": format_time(token.expires),
-        "by": token.by,
-        "index": token.index,
-        "statementId": token.statement_id,
-    }

@@ -1,8 +1,9 @@
 """The views' events, runs, jobs and data sets as columns in memory: which of them belong together, and when they were.
 
 One for each process. It follows the views by their numbers (`CatalogIndex.follow`), a few microseconds for each new
-event and a second or two for a million when a server starts; about 100 bytes for each event. Names and what events say
-stay in the database. All questions are asked under `lock`, after `follow` with the snapshot that is read.
+event and two seconds for a million when it is first asked, more where each says another lineage; about 100 bytes for
+each event. Names and what events say stay in the database. All questions are asked under `lock`, after `follow` with
+the snapshot that is read.
 """
 
 from __future__ import annotations
