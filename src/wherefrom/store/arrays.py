@@ -9,13 +9,14 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
 
 _HEAD = struct.Struct("!iiIii").pack
 _LENGTH = struct.Struct("!i").pack
-_NUMBERS = {"int8": struct.Struct("!iq").pack, "int4": struct.Struct("!ii").pack, "int2": struct.Struct("!ih").pack}
+_NUMBERS = {"int8": "iq", "int4": "ii", "int2": "ih"}  # a length, and the number
 _SIZES = {"int8": 8, "int4": 4, "int2": 2}
 _NULL = _LENGTH(-1)
 # Numbers of the types, the same on every server. Source: PostgreSQL, pg_type.dat.
@@ -28,14 +29,21 @@ class Array(bytes):
 
 def pack_array(type_name: str, values: Sequence[Any]) -> Array:
     """Pack a column of values, None for null; raises `struct.error` for a number that the type doesn't hold."""
-    if pack := _NUMBERS.get(type_name):
-        size = _SIZES[type_name]
-        packed = [_NULL if value is None else pack(size, value) for value in values]
-    else:
-        texts = [value.encode() if isinstance(value, str) else value for value in values]
-        packed = [_NULL if text is None else _LENGTH(len(text)) + text for text in texts]
-    head = _HEAD(1, 1 if None in values else 0, _TYPE_IDS[type_name], len(packed), 1)
-    return Array(head + b"".join(packed))
+    has_null = None in values
+    head = _HEAD(1, has_null, _TYPE_IDS[type_name], len(values), 1)
+    form = _NUMBERS.get(type_name)
+    if form and not has_null:  # all at once: one by one takes ten times as long
+        numbers = [_SIZES[type_name]] * (2 * len(values))
+        numbers[1::2] = values
+        return Array(head + struct.pack("!" + form * len(values), *numbers))
+    if form:
+        pack, size = struct.Struct(f"!{form}").pack, _SIZES[type_name]
+        return Array(head + b"".join([_NULL if value is None else pack(size, value) for value in values]))
+    texts = [value.encode() if isinstance(value, str) else value for value in values]
+    if has_null:
+        return Array(head + b"".join([_NULL if text is None else _LENGTH(len(text)) + text for text in texts]))
+    lengths = map(_LENGTH, map(len, texts))
+    return Array(head + b"".join(chain.from_iterable(zip(lengths, texts, strict=True))))
 
 
 def adapt_arrays(connection: Any) -> None:

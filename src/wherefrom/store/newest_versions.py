@@ -54,6 +54,7 @@ class NewestVersions:
         self._uses: set[tuple[int, int]] = set()  # run and entity, of the edges added since
         self._newest: dict[int, _Rank | None] = {}
         self._since: dict[int, list[_Rank]] = {}  # what may be newer than that, by entity
+        self._touched: set[int] = set()  # entities that something was added of since the last `settle`
 
     def look_up(self, entities: Collection[int], runs: Collection[int]) -> None:
         """Ask at once for entities that the database has, and for runs that it has."""
@@ -74,18 +75,23 @@ class NewestVersions:
             self._used[run].add(entity)
 
     def add_version(self, version: StoredVersion) -> None:
-        self._since.setdefault(version.entity, []).append((-1, version.entry, version.id, version.digest))
+        self._add(version.entity, (-1, version.entry, version.id, version.digest))
 
     def add_edge(self, run: int, version: StoredVersion, relation: str, *, entry: int) -> None:
-        self._since.setdefault(version.entity, []).append((entry, version.entry, version.id, version.digest))
+        self._add(version.entity, (entry, version.entry, version.id, version.digest))
         if relation == "used":
             self._uses.add((run, version.entity))
 
+    def _add(self, entity: int, rank: _Rank) -> None:
+        self._touched.add(entity)
+        self._since.setdefault(entity, []).append(rank)
+
     def settle(self) -> None:
         """What was added is stored, and lies before every entry to come: of each entity, the greatest is enough."""
-        for entity, ranks in self._since.items():
-            if len(ranks) > 1:
+        for entity in self._touched:
+            if ranks := self._since.get(entity):
                 self._since[entity] = [max(ranks)]
+        self._touched.clear()
 
     def forget_uses(self) -> None:
         """Edges were taken back: what runs used is to be asked for again."""
