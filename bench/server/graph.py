@@ -1,4 +1,4 @@
-"""Lineage over HTTP on a graph in layers: milliseconds at 8 clients, as of now and as of earlier.
+"""Lineage over HTTP on a graph in layers: milliseconds at 8 clients, as of now and as of earlier, on both databases.
 
 The small graph has the numbers of a Marquez of which its users said that a question takes 10 to 15 s (its issue 3058):
 55,646 jobs, 114,964 inputs and outputs, here in 20 layers. The rows of the views are written as they are: what is
@@ -27,12 +27,17 @@ from server import running
 from server.load import template
 
 if TYPE_CHECKING:
+    from ledger.databases import Place
+
     from wherefrom.archive import Archive
 
 LAYERS = 20
 SKEW = 3
 SMALL = (55_646, 114_964)
 LARGE = (1_000_000, 2_066_000)  # as many inputs and outputs for each job
+# The large one on one database: questions are answered from memory, whatever the database.
+SIZES = {"sqlite": (SMALL, LARGE), "postgresql": (SMALL,)}
+LIMITS = (1000, 5000)  # nodes: the default, and the most
 CLIENTS = 8
 QUESTIONS = 40  # by each client
 SPACES = 20
@@ -67,20 +72,21 @@ def make_layered(jobs: int, ports: int, *, layers: int = LAYERS, seed: int = 1) 
     return Layered(made, sources + jobs)
 
 
-def fill(root: Path, graph: Layered, *, history: int = 0) -> int:
+def fill(root: Path, graph: Layered, *, history: int = 0, database: str | None = None) -> int:
     """Make an archive in `root` whose views hold the graph, one event of each job; gives the entry of the first.
 
     The entries are in the ledger's tree, with nothing in them: recording is measured elsewhere.
 
     Args:
         history: of so many jobs, an earlier event, which said that they read something else.
+        database: URL of the PostgreSQL schema that the archive is kept in; a file of the folder when None.
     """
     from wherefrom.archive import Archive
     from wherefrom.lineage.shape import Shape, format_shape
     from wherefrom.store.bulk import bulk_insert
     from wherefrom.store.schema import entities, events, jobs, runs, shapes
 
-    archive = Archive.init(root, namespace="bench")
+    archive = Archive.init(root, namespace="bench", database_url=database)
     base = archive.size()
     chance = random.Random(2)
     said = [(job, [chance.randrange(1, graph.datasets)], graph.jobs[job - 1][1]) for job in range(1, history + 1)]
@@ -110,8 +116,8 @@ def fill(root: Path, graph: Layered, *, history: int = 0) -> int:
 
 def _append_entries(archive: Archive, count: int) -> None:
     from wherefrom.archive.folder import ArchiveFolder
-    from wherefrom.ledger import Ledger, Submission
-    from wherefrom.statements import make_event_statement
+    from wherefrom.ledger import Ledger, Submission, make_signed
+    from wherefrom.statements import Envelope, make_event_statement
     from wherefrom.store import LedgerTables
 
     event = json.loads(template(0)[1].replace(b"column_", b"c"))
@@ -120,7 +126,7 @@ def _append_entries(archive: Archive, count: int) -> None:
     for start in range(0, count, 10_000):
         numbers = range(start, min(count, start + 10_000))
         with archive.writing() as connection:
-            some = [Submission(statement, b"%d" % n, b"{}", ("bench+00000000",)) for n in numbers]
+            some = [Submission(make_signed(statement, Envelope(b"%d" % n, ())), ("bench+00000000",)) for n in numbers]
             Ledger(signer).append(LedgerTables(connection), some)
 
 
@@ -141,9 +147,12 @@ class Asked:
     nodes: list[int]
     server_s: float = 0.0
 
+    @property
+    def cuts(self) -> list[float]:
+        return statistics.quantiles(self.spent, n=100)
+
     def say(self, what: str) -> str:
-        cuts = statistics.quantiles(self.spent, n=100)
-        nodes = sorted(self.nodes)
+        cuts, nodes = self.cuts, sorted(self.nodes)
         return (
             f"{what}: {len(self.spent)} answers, p50 {cuts[49] * 1e3:6.1f} ms  p95 {cuts[94] * 1e3:6.1f} ms  "
             f"p99 {cuts[98] * 1e3:6.1f} ms;  nodes: median {nodes[len(nodes) // 2]:,}, most {nodes[-1]:,};  "
@@ -189,15 +198,15 @@ def _cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def run(sizes: tuple[tuple[int, int], ...] = (SMALL, LARGE)) -> None:
-    """Print the figures for each size."""
-    for jobs, ports in sizes:
+def run(place: Place) -> None:
+    """Print the figures for each size that is measured on this database."""
+    for jobs, ports in SIZES[place.name]:
         graph = make_layered(jobs, ports)
         mappings = sum(len(inputs) + len(outputs) for inputs, outputs in graph.jobs)
-        print(f"{jobs:,} jobs, {mappings:,} inputs and outputs, {LAYERS} layers", flush=True)
+        print(f"{place.name}: {jobs:,} jobs, {mappings:,} inputs and outputs, {LAYERS} layers", flush=True)
         history = jobs // 10
         with tempfile.TemporaryDirectory() as folder:
-            base = fill(Path(folder), graph, history=history)
+            base = fill(Path(folder), graph, history=history, database=place.url())
             with running.serving(Path(folder)) as (url, token, pid):
                 _run_one(url, token, pid, graph, as_of=base + history + jobs - 2)
 
@@ -207,10 +216,17 @@ def _run_one(url: str, token: str, pid: int, graph: Layered, *, as_of: int) -> N
     ask(url, token, [f"/v1/lineage?node={urllib.parse.quote(pick_nodes(graph, 1)[0])}&depth=1"], clients=1)
     first = time.perf_counter() - start
     print(f"  first answer, the graph made from the views: {first:.1f} s; {machine.rss_mib(pid):,.0f} MiB", flush=True)
-    for most in (1000, 5000):
-        for when, at in (("now", None), ("as of the entry before", as_of), ("now, again", None)):
-            asked = measure(url, token, pid, graph, most=most, as_of=at)
-            print("  " + asked.say(f"depth 20 both ways, {most:,} nodes at most, {when}"), flush=True)
+    for most in LIMITS:
+        rounds = []
+        for when, at in (("now", None), ("now, again", None), ("as of the entry before", as_of)):
+            rounds.append(measure(url, token, pid, graph, most=most, as_of=at))
+            print("  " + rounds[-1].say(f"depth 20 both ways, {most:,} nodes at most, {when}"), flush=True)
+        _, again, then = rounds
+        print(
+            f"  as of takes {then.cuts[49] / again.cuts[49]:.2f} times as long at p50, "
+            f"{then.cuts[94] / again.cuts[94]:.2f} at p95, {then.server_s / again.server_s:.2f} of the server's time",
+            flush=True,
+        )
 
 
 __all__ = ["LARGE", "SMALL", "Layered", "ask", "fill", "make_layered", "pick_nodes", "run"]

@@ -12,7 +12,7 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from tests.reference.live_lineage import Node, Reference, Said
 
-from wherefrom.lineage.graph import Follower, Renderer, Scope, names, walk
+from wherefrom.lineage.graph import Follower, Renderer, Scope, draw, names, walk
 from wherefrom.lineage.graph.graph import holds
 from wherefrom.lineage.graph.shapes import BASES, HOWS
 from wherefrom.lineage.shape import SAYS_NOTHING, Column, Shape, format_shape
@@ -225,13 +225,15 @@ def test_every_walk_goes_where_the_reference_goes(history, data):
         again = walk(graph, views, scope, [number_of(start)], [way], depth=depth, most=10_000)[way]
         assert [n.tolist() for n in again.nodes] == [n.tolist() for n in found.nodes]
         nodes = {node_of(n) for part in (*found.nodes, *found.owners) for n in part.tolist()}
-        drawn = Renderer(graph).draw(views, scope, {way: found}, most=10_000)
+        drawn, renderer = draw(graph, views, scope, {way: found}, most=10_000), Renderer(graph)
         edges = {
             (name_to_node(edge["from"]), name_to_node(edge["to"]))
-            for edge in map(json.loads, drawn.edges)
+            for edge in map(json.loads, renderer.edges(drawn))
             if edge.get("how") != "alias" and not edge.get("opaque")
         }
-        assert {name_to_node(node["id"]) for node in map(json.loads, drawn.nodes) if not node.get("opaque")} == nodes
+        assert {
+            name_to_node(node["id"]) for node in map(json.loads, renderer.nodes(drawn)) if not node.get("opaque")
+        } == nodes
         wanted = Reference(history).walk(start, down=down, depth=depth, valid_at=valid_at, as_of=as_of, sees=sees)
         assert (nodes, edges) == wanted
     database.close()

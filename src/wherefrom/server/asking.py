@@ -81,11 +81,14 @@ def parse_as_of(archive: Archive, text: str) -> int:
 
 
 class Question:
-    """One question, while the graph and a snapshot of the database are at hand."""
+    """One question, while the graph and a snapshot of the database are at hand.
+
+    Afterwards `head`, and the renderer for what is drawn, are good still.
+    """
 
     def __init__(self, asker: Asker, sight: Sight, guard: Guard, caller: Principal, when: When) -> None:
         self.sight, self.guard, self.caller = sight, guard, caller
-        self.graph = sight.graph
+        self.graph, self.renderer = sight.graph, sight.renderer
         self.size = sight.size if when.as_of is None else min(when.as_of, sight.size)
         self.valid_at = when.valid_at
         self._asker = asker
@@ -232,12 +235,14 @@ class Asker:
         return known[2]
 
 
-def answer(head: dict[str, Any], **members: str) -> Response:
-    """The head and more members, which are JSON already, as one JSON object."""
-    parts = [orjson.dumps(head)[:-1].decode()]
-    parts += [f',"{name}":{text}' for name, text in members.items()]
-    parts.append("}")
-    return Response("".join(parts).encode(), media_type="application/json")
+def answer(head: dict[str, Any], **members: bytes | list[bytes]) -> Response:
+    """The head and more members as one JSON object; those are JSON already: a value, or the items of an array."""
+    parts = [orjson.dumps(head)[:-1]]
+    for name, value in members.items():
+        parts.append(b',"%b":' % name.encode())
+        parts += [b"[", b",".join(value), b"]"] if isinstance(value, list) else [value]
+    parts.append(b"}")
+    return Response(b"".join(parts), media_type="application/json")
 
 
 def answer_value(value: dict[str, Any]) -> Response:

@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
+import orjson
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from wherefrom.errors import FormatError
-from wherefrom.lineage.graph import Drawn, Way, walk
+from wherefrom.lineage.graph import Drawn, Renderer, Way, draw, list_eras, walk
 from wherefrom.lineage.graph.columns import Field, FieldEdge, FieldsFound, list_columns, walk_columns
 from wherefrom.lineage.graph.paths import Hop, find_paths
 from wherefrom.server.asking import (
@@ -68,16 +69,19 @@ def make_router() -> APIRouter:
             if field is not None:
                 return _field_lineage(question, Field(start, field), _WAYS[direction], depth, max_nodes, proof=proof)
             drawn, truncated = _walk(question, start, _WAYS[direction], depth, max_nodes)
-            nodes, edges = drawn.nodes, drawn.edges
-            if "," not in kinds:
-                nodes, edges = _contract(drawn, kinds)
-            members = {"node": question.sight.renderer.id_of(start), "nodes": _list(nodes), "edges": _list(edges)}
+            head = question.head(truncated=truncated, hidden=len(drawn.hidden))
+            more: dict[str, bytes | list[bytes]] = {}
             if columns:
-                found = list_columns(question.graph, drawn.eras, set(drawn.shown))
-                members["columns"] = _list([_field_edge(question, edge) for edge in found])
+                found = list_columns(question.graph, list_eras(question.graph, drawn), set(drawn.nodes))
+                more["columns"] = [orjson.dumps(_field_edge(question, edge)) for edge in found]
             if proof:
-                members["evidence"] = _json(question.prove(drawn.eras))
-            return answer(question.head(truncated=truncated, hidden=drawn.hidden), **members)
+                more["evidence"] = orjson.dumps(question.prove(list_eras(question.graph, drawn)))
+        # Others have the graph while this becomes text.
+        renderer = question.renderer
+        nodes, edges = renderer.nodes(drawn), renderer.edges(drawn)
+        if "," not in kinds:
+            nodes, edges = _contract(drawn, nodes, edges, kinds)
+        return answer(head, node=renderer.id_of(start), nodes=nodes, edges=edges, **more)
 
     @router.get("/impact", openapi_extra=READ, summary="What a change of a node touches, by distance and namespace")
     def impact(
@@ -94,13 +98,13 @@ def make_router() -> APIRouter:
         with asker.asking(request, as_of, valid_at) as question:
             start = question.find_node(node, type_, namespace, name)
             drawn, truncated = _walk(question, start, ("down",), depth, max_nodes)
-            return answer(
-                question.head(truncated=truncated, hidden=drawn.hidden),
-                node=question.sight.renderer.id_of(start),
-                total=_json({"datasets": _count(drawn, 0), "jobs": _count(drawn, 1)}),
-                byDistance=_json(_group(question, drawn)),
-                nodes=_list(drawn.nodes),
-            )
+        return answer(
+            question.head(truncated=truncated, hidden=len(drawn.hidden)),
+            node=question.renderer.id_of(start),
+            total=orjson.dumps({"datasets": _count(drawn, 0), "jobs": _count(drawn, 1)}),
+            byDistance=orjson.dumps(_group(question, drawn)),
+            nodes=question.renderer.nodes(drawn),
+        )
 
     @router.get("/path", openapi_extra=READ, summary="How one node is connected with another")
     def path(
@@ -120,10 +124,10 @@ def make_router() -> APIRouter:
             if not found.paths and ends[0] != ends[1]:  # the other way round
                 direction, found = "up", find_paths(graph, views, scope, *reversed(ends), count=count, depth=depth)
                 is_cut |= found.is_cut
-            paths = [_path(question, hops) for hops in found.paths]
+            paths = [_path(question.renderer, hops) for hops in found.paths]
             head = question.head(truncated="depth" if is_cut and not paths else None)
-            say = _json({"connected": bool(paths), "direction": direction if paths else None})
-            return answer(head, found=say, steps=str(found.steps), more=_json(found.more), paths=_list(paths))
+            head["found"] = {"connected": bool(paths), "direction": direction if paths else None}
+            return answer(head | {"steps": found.steps, "more": found.more}, paths=paths)
 
     @router.get("/diff", openapi_extra=READ, summary="How a node's lineage changed between two entries or times")
     def diff(
@@ -141,7 +145,12 @@ def make_router() -> APIRouter:
         before = parse_as_of(request.app.state.archive, since)
         with asker.asking(request, until) as question:
             start = question.find_node(node, type_, namespace, name)
-            return _diff(question, start, before, _WAYS[direction], depth, max_nodes)
+            old, new, truncated = _draw_both(question, start, before, _WAYS[direction], depth, max_nodes)
+            ended = _list_ended(question, list_eras(question.graph, old))
+        head = question.head(truncated=truncated, hidden=max(len(old.hidden), len(new.hidden)))
+        head |= {"from": before - 1, "to": question.size - 1}
+        renderer = question.renderer
+        return answer(head, node=renderer.id_of(start), **_compare(renderer, old, new, ended))
 
     return router
 
@@ -149,19 +158,17 @@ def make_router() -> APIRouter:
 def _walk(question: Question, start: int, ways: Sequence[Way], depth: int, most: int) -> tuple[Drawn, str | None]:
     views = question.sight.views()
     found = walk(question.graph, views, question.scope, [start], ways, depth=depth, most=most)
-    drawn = question.sight.renderer.draw(views, question.scope, found, most=most)
+    drawn = draw(question.graph, views, question.scope, found, most=most)
     truncated = "maxNodes" if drawn.is_cut else "depth" if any(one.is_cut for one in found.values()) else None
     return drawn, truncated
 
 
-def _contract(drawn: Drawn, kind: str) -> tuple[list[str], list[str]]:
+def _contract(drawn: Drawn, nodes: list[bytes], edges: list[bytes], kind: str) -> tuple[list[bytes], list[bytes]]:
     """Only data sets, joined through the jobs between them; or only jobs, joined through data sets."""
-    import orjson
-
-    edges = [edge for edge in map(orjson.loads, drawn.edges) if not edge.get("opaque")]
+    said = [edge for edge in map(orjson.loads, edges) if not edge.get("opaque")]
     into: dict[Any, list[dict[str, Any]]] = {}
     plain: list[dict[str, Any]] = []
-    for edge in edges:
+    for edge in said:
         key = _middle(edge["to"], edge, kind)
         if key is None:
             plain.append(edge)
@@ -172,14 +179,14 @@ def _contract(drawn: Drawn, kind: str) -> tuple[list[str], list[str]]:
         key = _middle(edge["from"], edge, kind)
         if key is None and edge["from"].startswith(f"{kind}:") and edge["to"].startswith(f"{kind}:"):
             made[edge["from"], edge["to"], ""] = edge
-    for edge in edges:
+    for edge in said:
         if (key := _middle(edge["from"], edge, kind)) is not None:
             for first in into.get(key, ()):
                 how = first["how"] if kind == "dataset" else edge["how"]
                 joined = {**edge, "from": first["from"], "through": edge["from"], "how": how}
                 made.setdefault((first["from"], edge["to"], edge["from"]), joined)
-    nodes = [text for text, node in zip(drawn.nodes, drawn.shown, strict=False) if node % 2 == (kind == "job")]
-    return nodes, [_json(edge) for edge in made.values()]
+    of_kind = [text for text, node in zip(nodes, drawn.nodes, strict=False) if node % 2 == (kind == "job")]
+    return of_kind, [orjson.dumps(edge) for edge in made.values()]
 
 
 def _middle(end: str, edge: dict[str, Any], kind: str) -> Any:
@@ -190,14 +197,14 @@ def _middle(end: str, edge: dict[str, Any], kind: str) -> Any:
 
 
 def _count(drawn: Drawn, parity: int) -> int:
-    return sum(node % 2 == parity for node in drawn.shown[1:])
+    return sum(node % 2 == parity for node in drawn.nodes[1:])
 
 
 def _group(question: Question, drawn: Drawn) -> list[dict[str, Any]]:
     """How many nodes there are at each distance, by type and namespace; the node asked about is at 0."""
     groups: dict[int, dict[str, dict[str, int]]] = {}
     names = question.graph.names
-    for node, step in zip(drawn.shown, drawn.steps, strict=True):
+    for node, step in zip(drawn.nodes, drawn.steps, strict=True):
         if step:
             spaces = groups.setdefault(step, {})
             of = spaces.setdefault(names.namespaces[names.namespace.values[node]], {"datasets": 0, "jobs": 0})
@@ -213,57 +220,67 @@ def _group(question: Question, drawn: Drawn) -> list[dict[str, Any]]:
     ]
 
 
-def _path(question: Question, hops: Sequence[Hop]) -> str:
-    renderer = question.sight.renderer
+def _path(renderer: Renderer, hops: Sequence[Hop]) -> bytes:
     nodes = [hop.source for hop in hops[:1]] + [hop.target for hop in hops if hop.target % 2 or not hop.into_port]
     edges = []
     for hop in hops:
         if hop.edge < 0:
-            edges.append(f'{{"from":{renderer.id_of(hop.source)},"to":{renderer.id_of(hop.target)},"how":"alias"}}')
+            ends = renderer.id_of(hop.source), renderer.id_of(hop.target)
+            edges.append(b'{"from":%b,"to":%b,"how":"alias"}' % ends)
         elif hop.into_port:
-            edges.append(renderer.source_edge(hop.edge))
+            edges += renderer.source_edges([hop.edge])
         elif hop.source % 2:
-            edges.append(renderer.target_edge(hop.edge))
-    return f'{{"nodes":{_list([renderer.id_of(node) for node in nodes])},"edges":{_list(edges)}}}'
+            edges += renderer.target_edges([hop.edge])
+    return b'{"nodes":[%b],"edges":[%b]}' % (b",".join(map(renderer.id_of, nodes)), b",".join(edges))
 
 
-def _diff(question: Question, start: int, before: int, ways: Sequence[Way], depth: int, most: int) -> Response:
-    graph, renderer, views = question.graph, question.sight.renderer, question.sight.views()
-    sides, truncated, hidden = [], None, 0
+def _draw_both(
+    question: Question, start: int, before: int, ways: Sequence[Way], depth: int, most: int
+) -> tuple[Drawn, Drawn, str | None]:
+    """What there was as of `before`, and what there is now; and why either is not all of it."""
+    graph, views = question.graph, question.sight.views()
+    sides, truncated = [], None
     for scope in (question.as_of(before), question.scope):
         found = walk(graph, views, scope, [start], ways, depth=depth, most=most)
-        drawn = renderer.draw(views, scope, found, most=most)
+        drawn = draw(graph, views, scope, found, most=most)
         if drawn.is_cut or any(one.is_cut for one in found.values()):
             truncated = "maxNodes" if drawn.is_cut else truncated or "depth"
-        hidden = max(hidden, drawn.hidden)
         sides.append(drawn)
-    old, new = sides
-    old_edges, new_edges = (_keyed(side) for side in sides)
-    ended = {}
-    for era in old.eras:
-        by = graph.eras.e_close.values[era]
-        by = by if by < question.size else graph.eras.e_next.values[era]
+    return sides[0], sides[1], truncated
+
+
+def _list_ended(question: Question, eras: Sequence[int]) -> dict[int, int]:
+    """By which entry each of these eras ended, of those that did, by the entry that they rest on."""
+    ended, of = {}, question.graph.eras
+    for era in eras:
+        by = of.e_close.values[era]
+        by = by if by < question.size else of.e_next.values[era]
         if by < question.size:
-            ended[graph.eras.event_entry.values[graph.eras.event.values[era]]] = by
+            ended[of.event_entry.values[of.event.values[era]]] = by
+    return ended
+
+
+def _compare(renderer: Renderer, old: Drawn, new: Drawn, ended: dict[int, int]) -> dict[str, bytes | list[bytes]]:
+    old_edges, new_edges = _keyed(renderer.edges(old)), _keyed(renderer.edges(new))
     went = [{**edge, "endedBy": ended.get(edge["entry"])} for key, edge in old_edges.items() if key not in new_edges]
-    shown_old, shown_new = set(old.shown), set(new.shown)
-    head = question.head(truncated=truncated, hidden=hidden) | {"from": before - 1, "to": question.size - 1}
-    return answer(
-        head,
-        node=renderer.id_of(start),
-        nodesCame=_list([text for text, node in zip(new.nodes, new.shown, strict=False) if node not in shown_old]),
-        nodesWent=_list([text for text, node in zip(old.nodes, old.shown, strict=False) if node not in shown_new]),
-        edgesCame=_list([_json(edge) for key, edge in new_edges.items() if key not in old_edges]),
-        edgesWent=_list([_json(edge) for edge in went]),
-    )
+    return {
+        "nodesCame": _nodes_beyond(renderer, new, old),
+        "nodesWent": _nodes_beyond(renderer, old, new),
+        "edgesCame": [orjson.dumps(edge) for key, edge in new_edges.items() if key not in old_edges],
+        "edgesWent": [orjson.dumps(edge) for edge in went],
+    }
 
 
-def _keyed(drawn: Drawn) -> dict[tuple[Any, ...], dict[str, Any]]:
+def _nodes_beyond(renderer: Renderer, one: Drawn, other: Drawn) -> list[bytes]:
+    """The nodes of the first that the second has not; without those hidden, which are not the same in both."""
+    known = set(other.nodes)
+    return [text for text, node in zip(renderer.nodes(one), one.nodes, strict=False) if node not in known]
+
+
+def _keyed(edges: Sequence[bytes]) -> dict[tuple[Any, ...], dict[str, Any]]:
     """Edges by what they say, whichever statement says it; opaque ones left out."""
-    import orjson
-
-    edges = [edge for edge in map(orjson.loads, drawn.edges) if not edge.get("opaque")]
-    return {(edge["from"], edge["to"], edge["how"], edge.get("basis")): edge for edge in edges}
+    said = [edge for edge in map(orjson.loads, edges) if not edge.get("opaque")]
+    return {(edge["from"], edge["to"], edge["how"], edge.get("basis")): edge for edge in said}
 
 
 def _field_lineage(
@@ -279,17 +296,17 @@ def _field_lineage(
         edges.update(found.edges)
     if len(edges) == 0 and len(fields) == 1 and not any(found.hidden for found in walks) and not start.name:
         raise FormatError("field is empty")
-    id_of = question.sight.renderer.id_of
-    nodes = [f'{{"id":{id_of(one.node)},"field":{_json(one.name)},"distance":{step}}}' for one, step in fields.items()]
-    members = {
+    id_of = question.renderer.id_of
+    nodes = [{"id": orjson.Fragment(id_of(one.node)), "field": one.name, "distance": fields[one]} for one in fields]
+    members: dict[str, bytes | list[bytes]] = {
         "node": id_of(start.node),
-        "field": _json(start.name),
-        "fields": _list(nodes),
-        "columns": _list([_field_edge(question, edge) for edge in edges]),
-        "silentJobs": _list([id_of(job) for found in walks for job in found.silent]),
+        "field": orjson.dumps(start.name),
+        "fields": [orjson.dumps(node) for node in nodes],
+        "columns": [orjson.dumps(_field_edge(question, edge)) for edge in edges],
+        "silentJobs": [id_of(job) for found in walks for job in found.silent],
     }
     if proof:
-        members["evidence"] = _json(question.prove(sorted({edge.era for edge in edges})))
+        members["evidence"] = orjson.dumps(question.prove(sorted({edge.era for edge in edges})))
     return answer(question.head(truncated=_why_cut(walks), hidden=int(any(found.hidden for found in walks))), **members)
 
 
@@ -299,23 +316,17 @@ def _why_cut(walks: Sequence[FieldsFound]) -> str | None:
     return "depth" if any(found.is_cut_by_depth for found in walks) else None
 
 
-def _field_edge(question: Question, edge: FieldEdge) -> str:
-    id_of, eras = question.sight.renderer.id_of, question.graph.eras
-    through = id_of(edge.owner) if edge.owner % 2 else "null"
-    entry = eras.event_entry.values[eras.event.values[edge.era]]
-    return (
-        f'{{"from":{{"id":{id_of(edge.source.node)},"field":{_json(edge.source.name)}}}'
-        f',"to":{{"id":{id_of(edge.target.node)},"field":{_json(edge.target.name)}}}'
-        f',"job":{through},"type":{_json(edge.type)},"subtype":{_json(edge.subtype)}'
-        f',"masking":{_json(edge.masking)},"entry":{entry}}}'
-    )
+def _field_edge(question: Question, edge: FieldEdge) -> dict[str, Any]:
+    def say(node: int) -> orjson.Fragment:
+        return orjson.Fragment(question.renderer.id_of(node))
 
-
-def _list(texts: Sequence[str]) -> str:
-    return f"[{','.join(texts)}]"
-
-
-def _json(value: object) -> str:
-    import orjson
-
-    return orjson.dumps(value).decode()
+    eras = question.graph.eras
+    return {
+        "from": {"id": say(edge.source.node), "field": edge.source.name},
+        "to": {"id": say(edge.target.node), "field": edge.target.name},
+        "job": say(edge.owner) if edge.owner % 2 else None,
+        "type": edge.type,
+        "subtype": edge.subtype,
+        "masking": edge.masking,
+        "entry": eras.event_entry.values[eras.event.values[edge.era]],
+    }

@@ -58,7 +58,7 @@ class Adjacency:
         else:
             known = nodes[nodes < last]
             starts = self._starts[known]
-            found = self._order[ranges(starts, self._starts[known + 1] - starts)]
+            found = self._order[ranges(starts, self._starts[1:][known] - starts)]
         if self._new:
             new = self._new
             more = [edge for node in nodes.tolist() if node in new for edge in new[node]]

@@ -27,6 +27,10 @@ class Column:
     def __len__(self) -> int:
         return len(self.values)
 
+    def pick(self, positions: Iterable[int]) -> list[int]:
+        """Those at these positions. Unlike with a view, the column may grow meanwhile."""
+        return list(map(self.values.__getitem__, positions))
+
     def view(self) -> Any:
         """All of it as a numpy array over the same memory. Not to be kept: nothing can be appended while it lives."""
         return np.frombuffer(self.values, self._type)
@@ -74,16 +78,22 @@ class Texts:
             self.starts.append(len(self.data))
 
     def __getitem__(self, position: int) -> str:
-        raw = self.data[self.starts[position] : self.starts[position + 1] - 1]
-        return raw.replace(b"\0", b"\n").decode("utf-8", "surrogatepass")
+        return self.pick([position])[0]
+
+    def pick(self, positions: Iterable[int]) -> list[str]:
+        data, starts = self.data, self.starts
+        return [
+            data[starts[position] : starts[position + 1] - 1].decode("utf-8", "surrogatepass").replace("\0", "\n")
+            for position in positions
+        ]
 
 
 def ranges(starts: Any, counts: Any) -> Longs:
     """The numbers start, start + 1, … of each range, `count` of them, one range after the other."""
     if len(starts) == 1:
         return np.arange(int(starts[0]), int(starts[0]) + int(counts[0]))
-    total = int(counts.sum())
-    if not total:
+    if not len(starts):
         return np.empty(0, np.int64)
-    before = np.cumsum(counts) - counts
-    return np.repeat(starts - before, counts) + np.arange(total)
+    ends = counts.cumsum()
+    result: Longs = (starts - ends + counts).repeat(counts) + np.arange(int(ends[-1]))
+    return result

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from wherefrom.lineage.graph.drawing import may_see
 from wherefrom.lineage.graph.graph import Graph, Views, holds
-from wherefrom.lineage.graph.render import may_see
 from wherefrom.lineage.graph.walk import Scope, Way
 from wherefrom.lineage.shape import Column, columns_of
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from wherefrom.lineage.graph.arrays import Bits, Ints, Longs
 from wherefrom.lineage.graph.edges import Edges
@@ -44,7 +43,7 @@ class Views(NamedTuple):
     t_next: Longs
     e_next: Longs
     e_close: Longs
-    holds_now: npt.NDArray[np.int8]
+    holds_now: Bits
     size: int
 
 
@@ -153,10 +152,9 @@ class Graph:
             eras.t_next,
             eras.e_next,
             eras.e_close,
-            eras.holds_now,
         )
         views: list[Any] = [column.view() for column in columns]
-        return Views._make([*views, self.size])
+        return Views._make([*views, eras.holds_now.view().view(np.bool_), self.size])
 
     def has_edges(self, node: int) -> bool:
         """Whether anything ever used it, made it, or was said of it as an owner."""
@@ -166,7 +164,7 @@ class Graph:
 def holds(views: Views, eras: Ints, *, valid_at: int, as_of: int) -> Bits:
     """Which of these eras hold at an instant, as of so many entries."""
     if as_of == views.size and valid_at == NEVER - 1:
-        now: Bits = views.holds_now[eras] != 0
+        now: Bits = views.holds_now[eras]
         return now
     until = (views.t_next[eras] <= valid_at) & (views.e_next[eras] < as_of)
     began = (views.t_from[eras] <= valid_at) & (views.e_from[eras] < as_of)

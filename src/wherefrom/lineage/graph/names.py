@@ -5,7 +5,7 @@ A node is a number: 2n for the data set that is entity n, 2n + 1 for job n.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -113,6 +113,10 @@ class Names:
 
     def __contains__(self, node: int) -> bool:
         return 0 <= node < len(self._place) and self._place.values[node] >= 0
+
+    def texts_of(self, nodes: Iterable[int]) -> list[str]:
+        """The names alone, without type and namespace."""
+        return self.texts.pick(self._place.pick(nodes))
 
     def __getitem__(self, node: int) -> Name:
         place = self._place.values[node]

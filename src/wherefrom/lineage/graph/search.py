@@ -37,7 +37,7 @@ class Search:
     def __init__(self, names: Names) -> None:
         self._names = names
         self._lower = bytearray(b"\n")
-        self._words: set[bytes] = set()
+        self._words: dict[int, dict[bytes, str]] = {}  # by their length in bytes
 
     def _keep_up(self) -> None:
         texts = self._names.texts
@@ -46,7 +46,8 @@ class Search:
         begin = len(self._lower)
         new = texts.data[begin:].lower()  # bytes: as long as before, so places are the same in both
         self._lower += new
-        self._words.update(_WORD.findall(new))
+        for word in set(_WORD.findall(new)):
+            self._words.setdefault(len(word), {})[word] = word.decode()
 
     def find(self, text: str, *, accept: Callable[[int], bool], limit: int) -> list[Hit]:
         """The best hits among nodes that `accept` takes, at most `limit`; the shorter name first of two alike.
@@ -59,17 +60,22 @@ class Search:
             return []
         best: dict[int, Hit] = {}
         starts = self._names.texts.starts
-        for place in self._places(wanted):
-            position = bisect_right(starts, place) - 1
-            node = self._names.nodes.values[position]
-            hit = Hit(node, self._rank(wanted, place, position), 100.0)
-            if (node not in best or hit.rank < best[node].rank) and accept(node):
-                best[node] = hit
-                if len(best) >= _MOST_HITS:
-                    break
+        # A scan takes as long as all the rest: that for beginnings alone is for where the other one was cut short.
+        for pattern, offset in ((wanted, 0), (b"\n" + wanted, 1)):
+            begun = len(best)
+            for place in self._scan(pattern):
+                position = bisect_right(starts, place + offset) - 1
+                node = self._names.nodes.values[position]
+                hit = Hit(node, self._rank(wanted, place + offset, position), 100.0)
+                if (node not in best or hit.rank < best[node].rank) and accept(node):
+                    best[node] = hit
+                    if len(best) - begun >= _MOST_HITS:
+                        break
+            else:
+                break
         if len(best) < limit:
             for word, score in self._similar(wanted):
-                for place in self._places(word):
+                for place in self._scan(word):
                     node = self._names.nodes.values[bisect_right(starts, place) - 1]
                     if node not in best and accept(node):
                         best[node] = Hit(node, 4, score)
@@ -82,13 +88,12 @@ class Search:
     def _length(self, node: int) -> int:
         return len(self._names[node].name)
 
-    def _places(self, wanted: bytes) -> Iterator[int]:
-        """Where it stands; the whole names and beginnings first, since the scan may be cut short."""
-        for pattern, offset in ((b"\n" + wanted, 1), (wanted, 0)):
-            place = self._lower.find(pattern)
-            while place >= 0:
-                yield place + offset
-                place = self._lower.find(pattern, place + 1)
+    def _scan(self, wanted: bytes) -> Iterator[int]:
+        """Where it stands, in order."""
+        place = self._lower.find(wanted)
+        while place >= 0:
+            yield place
+            place = self._lower.find(wanted, place + 1)
 
     def _rank(self, wanted: bytes, place: int, position: int) -> int:
         starts = self._names.texts.starts
@@ -106,7 +111,8 @@ class Search:
         if not words:
             return []
         longest = max(words, key=len)
-        choices = {word: word.decode("utf-8", "replace") for word in self._words if abs(len(word) - len(longest)) < 3}
+        lengths = range(len(longest) - 2, len(longest) + 3)
+        choices = {word: text for length in lengths for word, text in self._words.get(length, {}).items()}
         found = process.extract(
             longest.decode("utf-8", "replace"),
             choices,

@@ -97,11 +97,11 @@ class Walker:
     def start(self, nodes: Sequence[int]) -> None:
         level = np.array(sorted(nodes), np.int64)
         self._seen[level] = True
-        self._begin(self._with_aliases(level))
+        self._begin(self._with_aliases(level), may_have_jobs=True)
 
-    def _begin(self, level: Longs) -> None:
+    def _begin(self, level: Longs, *, may_have_jobs: bool) -> None:
         self._level = level
-        self._whole = level[level % 2 == 1].tolist()
+        self._whole = level[_are_jobs(level)].tolist() if may_have_jobs else []
         self.found.nodes.append(level)
         self.found.count += len(level)
 
@@ -122,27 +122,27 @@ class Walker:
         leaving, nodes = self._far_side(ports)
         far[-1] = leaving
         owners = self._views.port_owner[ports].astype(np.int64)
-        owners = self._new(owners[owners % 2 == 1], self._seen_owners)
+        owners = self._new(owners[_are_jobs(owners)], self._seen_owners)
         self.found.owners.append(owners)
         # A job may be an owner and, at another place of the answer, an end: it is one node.
-        self.found.count += len(owners) - int(self._seen[owners].sum())
+        self.found.count += len(owners) - int(np.count_nonzero(self._seen[owners]))
         ends = self._graph.edges.jobs_as_ends
         self._passed = []
         if ends:
             self._passed = [j for j in owners.tolist() if j in ends and j not in self._seen_ends]
             self._seen_ends.update(self._passed)
         new = self._new(nodes, self._seen)
-        self._begin(self._with_aliases(new))
+        self._begin(self._with_aliases(new), may_have_jobs=bool(ends))
 
     def finish(self) -> Found:
         """What was found. Nothing more can be asked: the marks are another walk's now."""
         found = self.found
-        for nodes in found.nodes:
-            self._seen[nodes] = False
-        for owners in found.owners:
-            self._seen_owners[owners] = False
-        for ports in self._ports:
-            self._seen_ports[ports] = False
+        for numbers, seen in (
+            (found.nodes, self._seen),
+            (found.owners, self._seen_owners),
+            (self._ports, self._seen_ports),
+        ):
+            seen[np.concatenate((_EMPTY, *numbers))] = False
         self._marks.give(self._graph)
         return found
 
@@ -161,7 +161,8 @@ class Walker:
         if self._passed:
             level = np.concatenate((level, np.array(self._passed, np.int64)))
         entering = index.gather(level)
-        ports = port_of[entering]
+        # By numbers of 64 bits numpy looks up at once; others it converts, which for a few takes longer than the look.
+        ports = port_of[entering].astype(np.int64)
         holding = self._holds(ports)
         entering, ports = entering[holding], ports[holding]
         if self._scope.seen is not None:
@@ -173,7 +174,7 @@ class Walker:
             own = edges.owned.gather(np.array(self._whole, np.int64))
             own = own[self._holds(own)]
             ports = np.concatenate((ports, own))
-        return entering, ports.astype(np.int64)
+        return entering, ports
 
     def _far_side(self, ports: Longs) -> tuple[Longs, Longs]:
         """Edges of ports at the side to which the walk goes, and their nodes that may be seen."""
@@ -182,18 +183,19 @@ class Walker:
             (views.target_from, views.target_node) if self._is_down else (views.source_from, views.source_node)
         )
         starts = bounds[ports]
-        edges = ranges(starts, bounds[ports + 1] - starts)
-        nodes = node_of[edges]
+        edges = ranges(starts, bounds[1:][ports] - starts)
+        nodes = node_of[edges].astype(np.int64)
         if self._scope.seen is not None:
             seen = self._may_see(nodes)
             if not seen.all():
                 self._hide(edges[~seen], nodes[~seen], is_far=True)
                 edges, nodes = edges[seen], nodes[seen]
-        return edges, nodes.astype(np.int64)
+        return edges, nodes
 
     def _holds(self, ports: Any) -> Bits:
         scope = self._scope
-        return holds(self._views, self._views.port_era[ports], valid_at=scope.valid_at, as_of=scope.as_of)
+        eras = self._views.port_era[ports].astype(np.int64)
+        return holds(self._views, eras, valid_at=scope.valid_at, as_of=scope.as_of)
 
     def _may_see(self, nodes: Any) -> Any:
         assert self._scope.seen is not None  # noqa: S101 - the callers looked
@@ -242,6 +244,10 @@ class Walker:
                     more.append(other)
                     waiting.append(other)
         return np.concatenate((level, np.array(sorted(more), np.int64))) if more else level
+
+
+def _are_jobs(nodes: Longs) -> Bits:
+    return (nodes & 1).astype(np.bool_)
 
 
 def walk(
