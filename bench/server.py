@@ -28,7 +28,7 @@ from server import running
 from server.load import Load, send, template
 
 JOBS = 1000
-CONNECTIONS = 4
+CONNECTIONS = 8
 CLIENTS = 32
 # Measured on a machine of this size: 2 cores, Python 3.11, PostgreSQL 15; a batch of 100, by way of Kafka.
 PEER = "Data.Rentgen 0.3.1: 216/s into an empty database, 313/s when jobs and data sets are there"

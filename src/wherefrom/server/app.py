@@ -47,7 +47,7 @@ def make_app(archive: Archive, settings: Settings | None = None) -> FastAPI:
     from wherefrom.server.admission import Admission, NotingGuard
     from wherefrom.server.gate import Gate
     from wherefrom.server.intake_queue import IntakeQueue
-    from wherefrom.server.reading import Readers
+    from wherefrom.server.readers import Readers
     from wherefrom.server.settings import Settings
 
     settings = settings or Settings()

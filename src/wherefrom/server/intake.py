@@ -21,7 +21,8 @@ from wherefrom.errors import UnavailableError, WherefromError
 from wherefrom.server.access.guard import Action, Guard, Principal
 from wherefrom.server.admission import Admission
 from wherefrom.server.errors import RequestError, status_of
-from wherefrom.server.reading import Brought, Read, Readers, Written
+from wherefrom.server.readers import Readers
+from wherefrom.server.reading import Brought, Read, Written
 
 if TYPE_CHECKING:
     from wherefrom.server.health import Metrics

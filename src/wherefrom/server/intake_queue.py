@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from wherefrom.server.health import Metrics
     from wherefrom.server.settings import Settings
 
-# Few enough that the next requests are read while a group is written.
-MAX_GROUP_EVENTS: Final = 256
+# Few enough that who waits for them does not wait long.
+MAX_GROUP_EVENTS: Final = 1024
 MAX_GROUP_BYTES: Final = 32 << 20
 # Where several came together, as many are waited for next time, unless there are events enough to fill a transaction.
 MAX_LINGER_S: Final = 0.01

@@ -1,12 +1,12 @@
 """Reading and signing what senders bring: in a thread or in processes, with the same outcome."""
 
 import asyncio
-import os
 import pickle
 import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 from pathlib import Path
 
@@ -18,9 +18,10 @@ from wherefrom.archive.taking import Taken
 from wherefrom.cli.serving import MOST_READERS, _count_readers
 from wherefrom.errors import FormatError, UnavailableError
 from wherefrom.fingerprints import pool
-from wherefrom.server import reading
+from wherefrom.server import readers, reading
 from wherefrom.server.errors import RequestError
-from wherefrom.server.reading import Brought, Readers, Written
+from wherefrom.server.readers import Readers
+from wherefrom.server.reading import Brought, Written
 from wherefrom.server.settings import Settings
 from wherefrom.signers import ask_with, encrypt_key
 from wherefrom.statements import parse_envelope, parse_event_statement, parse_statement, verify_envelope
@@ -37,8 +38,8 @@ def make_readers(archive):
         return made[-1]
 
     yield make
-    for readers in made:
-        readers.close()
+    for service in made:
+        service.close()
 
 
 def one(event, strict=False):
@@ -114,67 +115,110 @@ def test_events_of_a_job_share_what_they_say_in_the_process_that_records(make_re
 
 
 def test_who_comes_while_all_are_busy_is_read_together_with_the_others(make_readers, monkeypatch):
-    readers, given = make_readers(), []
+    service, go, given = make_readers(), threading.Event(), []
+    read_one, answer = reading.Reader.read, service.answer
 
-    def note(some):
-        given.append(len(some))
-        time.sleep(0.2)
-        return read_all(some)
+    def wait(self, brought):
+        assert go.wait(DEADLINE_S)
+        return read_one(self, brought)
 
-    read_all = reading._read_all
-    monkeypatch.setattr(reading, "_read_all", note)
-    found = read(readers, *(one(run_event(number)) for number in range(20)))
+    def note(worker, work, answers):
+        given.append(len(answers))
+        answer(worker, work, answers)
+
+    monkeypatch.setattr(reading.Reader, "read", wait)
+    monkeypatch.setattr(service, "answer", note)
+
+    async def main(count):
+        given.clear()
+        go.clear()
+        reads = [asyncio.ensure_future(service.read(one(run_event(number)))) for number in range(count)]
+        await until(lambda: len(service._waiting) == count - readers.MOST_UNDER_WAY)
+        go.set()
+        return await asyncio.gather(*reads)
+
+    found = asyncio.run(main(20))
     assert [single[0].signed.reading.run_id for single in found] == [run_event(n)["run"]["runId"] for n in range(20)]
-    assert sum(given) == 20
-    assert len(given) < 10
-    given.clear()
-    monkeypatch.setattr(reading, "MAX_TOGETHER_BYTES", 1)
-    read(readers, *(one(run_event(number)) for number in range(4)))
-    assert given == [1, 1, 1, 1]
+    assert given == [1, 1, 18]
+    monkeypatch.setattr(readers, "MAX_TOGETHER_BYTES", 1)
+    asyncio.run(main(5))
+    assert given == [1] * 5
 
 
 def test_a_process_that_was_killed_fails_those_it_read_for_and_another_takes_its_place(make_readers):
-    readers = make_readers(readers=1)
-    read(readers, one(run_event(1)))
-    [pid] = readers._pool._processes
+    service = make_readers(readers=1)
+    read(service, one(run_event(1)))
+    [worker] = service._workers
 
     async def main():
-        os.kill(pid, signal.SIGSTOP)
-        waiting = asyncio.ensure_future(readers.read(one(run_event(2))))
-        await until(lambda: readers._under_way)
-        os.kill(pid, signal.SIGKILL)
-        with pytest.raises(UnavailableError, match="could not be read"):
-            await waiting
+        worker.process.send_signal(signal.SIGSTOP)
+        waiting = [asyncio.ensure_future(service.read(one(run_event(number)))) for number in range(4)]
+        await until(lambda: len(service._waiting) == 4 - readers.MOST_UNDER_WAY)
+        worker.process.kill()
         async with asyncio.timeout(DEADLINE_S):
-            return await readers.read(one(run_event(2)))
+            return await asyncio.gather(*waiting, return_exceptions=True)
 
-    [written] = asyncio.run(main())
-    assert isinstance(written, Written)
-    assert list(readers._pool._processes) != [pid]
+    found = asyncio.run(main())
+    assert [type(answer) for answer in found] == [UnavailableError] * 2 + [list] * 2
+    assert str(found[0]) == "the events could not be read"
+    assert service._workers != [worker]
+
+
+def test_one_that_is_killed_while_nobody_needs_it_is_replaced_too(make_readers):
+    service = make_readers(readers=1)
+    service.start()
+    [worker] = service._workers
+    worker.process.kill()
+    wait_until(lambda: not service._workers)
+    assert isinstance(read(service, one(run_event(1)))[0][0], Written)
+
+
+def test_where_no_process_can_be_started_who_waits_is_told(make_readers, monkeypatch):
+    service = make_readers(readers=1)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(UnavailableError, match="no process can be started: No such file"):
+        read(service, one(run_event(1)))
+    monkeypatch.undo()
+    assert isinstance(read(service, one(run_event(1)))[0][0], Written)
+
+
+def test_nothing_is_read_once_it_is_closed_and_what_was_taken_is_finished(make_readers):
+    service = make_readers(readers=1)
+
+    async def main():
+        taken = [asyncio.ensure_future(service.read(one(run_event(number)))) for number in range(9)]
+        await until(lambda: service._workers)
+        await asyncio.to_thread(service.close)
+        with pytest.raises(RequestError, match="stopping"):
+            await service.read(one(run_event(9)))
+        async with asyncio.timeout(DEADLINE_S):
+            return await asyncio.gather(*taken)
+
+    assert all(isinstance(written, Written) for [written] in asyncio.run(main()))
 
 
 def test_signals_to_the_group_leave_it_to_the_server_to_end_them(make_readers):
-    readers = make_readers(readers=1)
-    read(readers, one(run_event(1)))
-    [pid] = readers._pool._processes
+    service = make_readers(readers=1)
+    read(service, one(run_event(1)))
+    [worker] = service._workers
     for number in (signal.SIGINT, signal.SIGTERM):
-        os.kill(pid, number)
-    assert isinstance(read(readers, one(run_event(2)))[0][0], Written)
-    assert list(readers._pool._processes) == [pid]
+        worker.process.send_signal(number)
+    assert isinstance(read(service, one(run_event(2)))[0][0], Written)
+    assert service._workers == [worker]
 
 
 def test_a_process_ends_when_the_server_was_killed(archive):
     program = f"""
         import asyncio, time
         from pathlib import Path
-        from wherefrom.server.reading import Brought, Readers
+        from wherefrom.server.readers import Readers
+        from wherefrom.server.reading import Brought
         from wherefrom.server.settings import Settings
 
-        if __name__ == "__main__":
-            readers = Readers(Path({str(archive.folder)!r}), Settings(readers=1))
-            asyncio.run(readers.read(Brought(b"{{}}", False, False)))
-            print(*readers._pool._processes, flush=True)
-            time.sleep(600)
+        service = Readers(Path({str(archive.folder)!r}), Settings(readers=1))
+        asyncio.run(service.read(Brought(b"{{}}", False, False)))
+        print(service._workers[0].process.pid, flush=True)
+        time.sleep(600)
     """
     server = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdout=subprocess.PIPE)
     try:
