@@ -100,16 +100,16 @@ class _Memory:
     """What a recorder knows of the database after a commit; all of it holds until somebody else writes there.
 
     Attributes:
-        size, making: of the ledger then; whoever writes changes one of them.
+        note, making: the checkpoint and the views' making then; whoever writes changes one of them.
     """
 
-    size: int
+    note: bytes
     making: str
     known: KnownKeys
     views: LineageWriter
 
     def holds_at(self, edge: Edge, log_key: VerifierKey) -> bool:
-        return (self.size, self.making, self.known.log_key) == (edge.size, edge.making, log_key)
+        return (self.note, self.making, self.known.log_key) == (edge.note, edge.making, log_key)
 
 
 class Recorder:
@@ -123,19 +123,14 @@ class Recorder:
         self._group: GroupCommit[_Call, list[Receipt]] = GroupCommit(self._commit)
         self._known: KnownKeys | None = None
         self._memory: _Memory | None = None  # of who commits, and only one does at a time
-        self._counted: tuple[KnownKeys, tuple[str, ...], tuple[str, ...]] | None = None
+        self._counted: tuple[KnownKeys | None, dict[tuple[str, ...], tuple[str, ...]]] = (None, {})
 
     def record(self, signed: Sequence[Signed]) -> list[Receipt]:
-        """Record statements that keys which the archive knows signed. Raises SignatureError for others.
+        """Record statements that whoever gives them signed himself, with keys that the archive knows.
 
-        Whoever gives them made the signatures himself, all of them with the same keys.
+        Raises SignatureError for other keys.
         """
-
-        def submit(known: KnownKeys) -> list[Submission]:
-            key_ids = self._count(known, signed[0]) if signed else ()
-            return [Submission(one, key_ids) for one in signed]
-
-        return self._record(submit)
+        return self._record(lambda known: [Submission(one, self._count(known, one)) for one in signed])
 
     def record_envelopes(self, envelopes: Sequence[Envelope]) -> list[Receipt]:
         """Record statements that are signed already, by keys the archive knows."""
@@ -145,14 +140,14 @@ class Recorder:
 
         return self._record(submit)
 
-    def _count(self, known: KnownKeys, first: Signed) -> tuple[str, ...]:
+    def _count(self, known: KnownKeys, signed: Signed) -> tuple[str, ...]:
         """Labels of keys that sign here: what holds for their first signature holds for each, until keys change."""
-        envelope = parse_envelope(first.envelope)
-        labels = tuple(signature.key_id for signature in envelope.signatures)
         counted = self._counted
-        if counted is None or counted[0] is not known or counted[1] != labels:
-            counted = self._counted = (known, labels, known.verify(envelope))
-        return counted[2]
+        if counted[0] is not known:
+            counted = self._counted = (known, {})
+        if signed.labels not in counted[1]:
+            counted[1][signed.labels] = known.verify(parse_envelope(signed.envelope))
+        return counted[1][signed.labels]
 
     def _record(self, submit: Callable[[KnownKeys], Sequence[Submission]]) -> list[Receipt]:
         known = self._known or self._read_known()
@@ -201,7 +196,7 @@ class Recorder:
             views.go_on(connection)
             _project(tables, views, new)
         if not changes_keys and views.count_remembered() <= MOST_REMEMBERED:
-            self._memory = _Memory(edge.size + len(new), edge.making, known, views)
+            self._memory = _Memory(note, edge.making, known, views)
         self.folder.write_head(note)
         return _by_call(calls, receipts)
 

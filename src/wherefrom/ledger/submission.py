@@ -33,6 +33,7 @@ class Signed(NamedTuple):
         subjects, subject_count: as `list_subjects` gives them.
         digest: SHA-256 of the payload.
         envelope: in its canonical form.
+        labels: of the keys that signed it, as it says.
         reading: what the views are made from.
     """
 
@@ -41,13 +42,15 @@ class Signed(NamedTuple):
     subject_count: int
     digest: bytes
     envelope: bytes
+    labels: tuple[str, ...]
     reading: Reading
 
 
 def make_signed(statement: Statement, envelope: Envelope) -> Signed:
     """Put together what an envelope holds, and the statement that was read of its payload, or that it was made from."""
     digest, data = hashlib.sha256(envelope.payload).digest(), format_envelope(envelope)
-    return Signed(statement.predicate_type, *list_subjects(statement), digest, data, reading_of(statement))
+    labels = tuple([signature.key_id for signature in envelope.signatures])
+    return Signed(statement.predicate_type, *list_subjects(statement), digest, data, labels, reading_of(statement))
 
 
 def sign_statement(statement: Statement, keys: Sequence[Signer]) -> Signed:

@@ -6,8 +6,11 @@ import threading
 import pytest
 from events import dataset, event
 
-from wherefrom.archive import Archive
+from wherefrom.archive import Archive, keeping_keys
+from wherefrom.archive.recorder import KnownKeys
 from wherefrom.errors import NotFoundError, UnavailableError
+from wherefrom.ledger import sign_statement
+from wherefrom.notes import SigningKey
 from wherefrom.statements import make_correction_statement, parse_event_statement
 
 DEADLINE_S = 60
@@ -100,6 +103,31 @@ def test_a_key_that_is_taken_away_is_missed_at_once_though_it_was_read_before(ar
         archive.record(event("b"))
     path.with_name("away").rename(path)
     assert archive.record(event("b"))[0].is_new
+
+
+def test_what_was_signed_before_and_after_a_change_of_keys_goes_together(archive):
+    """As a server has it, whose processes sign while others wait to be recorded."""
+    other = SigningKey.generate("example.com/other")
+    keeping_keys.allow_key(archive, other.verifier_key)
+    before = [*archive.keys.sign([event("a")]), sign_statement(event("b"), [other])]
+    assert [receipt.is_new for receipt in archive.record_signed(before)] == [True, True]
+    labels = [next(archive.iter_recorded(r.index)).entry.key_ids for r in archive.record_signed(before)]
+    assert labels == [(archive.keys.read_key("producer").verifier_key.label,), (other.verifier_key.label,)]
+    waiting = archive.keys.sign([event("c")])
+    keeping_keys.rotate_producer(archive)
+    receipts = archive.record_signed([*waiting, *archive.keys.sign([event("d")])])
+    new = archive.keys.read_key("producer").verifier_key.label
+    assert [next(archive.iter_recorded(r.index)).entry.key_ids for r in receipts] == [(new,), (new,)]
+    assert problems(archive) == []
+
+
+def test_our_own_signatures_are_verified_once_while_no_key_changes(archive, monkeypatch):
+    archive.record(event("first"))
+    verified, verify = [], KnownKeys.verify
+    monkeypatch.setattr(KnownKeys, "verify", lambda known, envelope: verified.append(1) or verify(known, envelope))
+    for number in range(5):
+        archive.record(event(f"{number}"), event(f"{number}, too"))
+    assert verified == []
 
 
 def test_an_event_keeps_its_bytes_and_is_found_by_them(archive):
