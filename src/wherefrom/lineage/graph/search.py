@@ -59,15 +59,12 @@ class Search:
         if not wanted:
             return []
         best: dict[int, Hit] = {}
-        starts = self._names.texts.starts
         # A scan takes as long as all the rest: that for beginnings alone is for where the other one was cut short.
         for pattern, offset in ((wanted, 0), (b"\n" + wanted, 1)):
             begun = len(best)
-            for place in self._scan(pattern):
-                position = bisect_right(starts, place + offset) - 1
-                node = self._names.nodes.values[position]
-                hit = Hit(node, self._rank(wanted, place + offset, position), 100.0)
-                if (node not in best or hit.rank < best[node].rank) and accept(node):
+            for node, position, place in self._scan(pattern, accept, offset):
+                hit = Hit(node, self._rank(wanted, place, position), 100.0)
+                if node not in best or hit.rank < best[node].rank:
                     best[node] = hit
                     if len(best) - begun >= _MOST_HITS:
                         break
@@ -75,9 +72,8 @@ class Search:
                 break
         if len(best) < limit:
             for word, score in self._similar(wanted):
-                for place in self._scan(word):
-                    node = self._names.nodes.values[bisect_right(starts, place) - 1]
-                    if node not in best and accept(node):
+                for node, _, _ in self._scan(word, accept):
+                    if node not in best:
                         best[node] = Hit(node, 4, score)
                     if len(best) >= _MOST_HITS:
                         break
@@ -88,12 +84,18 @@ class Search:
     def _length(self, node: int) -> int:
         return len(self._names[node].name)
 
-    def _scan(self, wanted: bytes) -> Iterator[int]:
-        """Where it stands, in order."""
+    def _scan(self, wanted: bytes, accept: Callable[[int], bool], offset: int = 0) -> Iterator[tuple[int, int, int]]:
+        """In order: node, position of the name, and where in the text it stands, without the first `offset` bytes."""
+        starts, nodes = self._names.texts.starts, self._names.nodes.values
         place = self._lower.find(wanted)
         while place >= 0:
-            yield place
-            place = self._lower.find(wanted, place + 1)
+            position = bisect_right(starts, place + offset) - 1
+            after = place + 1
+            if accept(node := nodes[position]):
+                yield node, position, place + offset
+            else:  # a name that may not be seen is passed over as a whole
+                after = max(after, starts[position + 1] - offset)
+            place = self._lower.find(wanted, after)
 
     def _rank(self, wanted: bytes, place: int, position: int) -> int:
         starts = self._names.texts.starts
