@@ -68,6 +68,7 @@ class Readers:
     def __init__(self, folder: Path, settings: Settings) -> None:
         self._folder, self._settings = folder, settings
         self._waiting: deque[tuple[Brought, Promise[list[Read]]]] = deque()
+        self._waiting_bytes = 0
         self._change = threading.Condition()
         self._workers: list[_Worker] = []
         self._is_closed = False
@@ -80,13 +81,18 @@ class Readers:
     async def read(self, brought: Brought) -> list[Read]:
         """What becomes of each event, in order.
 
-        Raises what `Reader.read` gives, and UnavailableError when the process that read was ended by somebody else.
+        Raises what `Reader.read` gives; RequestError (503): too much waits, or the server stops; UnavailableError: the
+        process that read was ended by somebody else.
         """
         promise: Promise[list[Read]] = Promise.make()
         with self._change:
             if self._is_closed:
                 raise overloaded("the server is stopping")
+            # Somebody who comes when nobody waits is always taken, however much he brings.
+            if self._waiting and self._waiting_bytes + len(brought.body) > self._settings.max_waiting_bytes:
+                raise overloaded(f"{len(self._waiting)} requests wait to be read already")
             self._waiting.append((brought, promise))
+            self._waiting_bytes += len(brought.body)
             self._hand_out()
         return await promise.future
 
@@ -101,11 +107,11 @@ class Readers:
 
     def answer(self, worker: _Worker, work: _Work, answers: Answers) -> None:
         """A worker has done its oldest work."""
-        keep(zip(work.promises, answers, strict=True))
         with self._change:
             worker.under_way -= 1
             self._hand_out()
             self._change.notify_all()
+        keep(zip(work.promises, answers, strict=True))
 
     def lose(self, worker: _Worker) -> None:
         """A worker is no more: another takes its place, and who waits for it is told."""
@@ -125,6 +131,7 @@ class Readers:
             log("no process to read events can be started", level=40, error=error)
             _refuse([promise for _, promise in self._waiting], f"no process can be started: {error.strerror}")
             self._waiting.clear()
+            self._waiting_bytes = 0
 
     def _give_all(self) -> None:
         while self._waiting and (worker := self._find_free()):
@@ -134,6 +141,7 @@ class Readers:
                 work.brought.append(brought)
                 work.promises.append(promise)
                 size += len(brought.body)
+            self._waiting_bytes -= size
             worker.under_way += 1
             worker.give(work)
 
@@ -170,7 +178,7 @@ class _ThreadWorker:
 
     def _run(self) -> None:
         while work := self._given.get():
-            self._readers.answer(self, work, [self._reader.read(brought) for brought in work.brought])
+            self._readers.answer(self, work, _read_all(self._reader, work.brought))
 
 
 class _ProcessWorker:
@@ -242,9 +250,21 @@ def serve_standard_input() -> None:
     keep_collector_calm()
     while (brought := _receive(given)) is not None:
         try:
-            _send(answers, [reader.read(one) for one in brought])
+            _send(answers, _read_all(reader, brought))
         except BrokenPipeError:  # the server is no more
             return
+
+
+def _read_all(reader: Reader, many: Sequence[Brought]) -> Answers:
+    return [_read(reader, brought) for brought in many]
+
+
+def _read(reader: Reader, brought: Brought) -> list[Read] | WherefromError:
+    try:
+        return reader.read(brought)
+    except Exception as error:  # noqa: BLE001 - whoever waits is answered, and the others are read
+        log("reading failed", level=40, error=error, bytes=len(brought.body))
+        return UnavailableError("the events could not be read")
 
 
 def _pipe(stream: IO[bytes] | None) -> IO[bytes]:

@@ -39,6 +39,8 @@ def make_readers(archive):
 
     yield make
     for service in made:
+        for worker in service._workers if service._settings.readers else ():
+            worker.process.send_signal(signal.SIGCONT)  # a test that failed may have left it standing
         service.close()
 
 
@@ -152,6 +154,7 @@ def test_a_process_that_was_killed_fails_those_it_read_for_and_another_takes_its
 
     async def main():
         worker.process.send_signal(signal.SIGSTOP)
+        await until(lambda: state_of(worker.process.pid) == "T")
         waiting = [asyncio.ensure_future(service.read(one(run_event(number)))) for number in range(4)]
         await until(lambda: len(service._waiting) == 4 - readers.MOST_UNDER_WAY)
         worker.process.kill()
@@ -171,6 +174,51 @@ def test_one_that_is_killed_while_nobody_needs_it_is_replaced_too(make_readers):
     worker.process.kill()
     wait_until(lambda: not service._workers)
     assert isinstance(read(service, one(run_event(1)))[0][0], Written)
+
+
+def test_too_much_that_waits_to_be_read_is_sent_away_at_once(make_readers, monkeypatch):
+    service, go = make_readers(max_waiting_bytes=1000), threading.Event()
+    read_one = reading.Reader.read
+    monkeypatch.setattr(reading.Reader, "read", lambda self, brought: go.wait(DEADLINE_S) and read_one(self, brought))
+
+    async def main():
+        busy = [asyncio.ensure_future(service.read(one(run_event(n)))) for n in range(readers.MOST_UNDER_WAY)]
+        await until(lambda: service._workers and service._workers[0].under_way == readers.MOST_UNDER_WAY)
+        large = asyncio.ensure_future(service.read(one(run_event(7, job="j" * 2000))))
+        await until(lambda: service._waiting)
+        with pytest.raises(RequestError, match="1 requests wait to be read already") as caught:
+            await service.read(one(run_event(8)))
+        assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "2")
+        go.set()
+        async with asyncio.timeout(DEADLINE_S):
+            await asyncio.gather(*busy, large)
+            return await service.read(one(run_event(8)))
+
+    assert isinstance(asyncio.run(main())[0], Written)
+
+
+def test_an_error_of_ours_fails_one_request_and_no_other(make_readers, monkeypatch):
+    service, read_one = make_readers(), reading.Reader.read
+    wrong = one(run_event(1))
+
+    def fail(self, brought):
+        if brought == wrong:
+            raise RuntimeError("a bug")
+        return read_one(self, brought)
+
+    monkeypatch.setattr(reading.Reader, "read", fail)
+
+    async def main():
+        async with asyncio.timeout(DEADLINE_S):
+            return await asyncio.gather(
+                *(service.read(brought) for brought in (one(run_event(0)), wrong, one(run_event(2)))),
+                return_exceptions=True,
+            )
+
+    first, failed, third = asyncio.run(main())
+    assert isinstance(failed, UnavailableError)
+    assert isinstance(first[0], Written)
+    assert isinstance(third[0], Written)
 
 
 def test_where_no_process_can_be_started_who_waits_is_told(make_readers, monkeypatch):
@@ -233,9 +281,14 @@ def test_a_process_ends_when_the_server_was_killed(archive):
 
 def is_running(pid):
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return state_of(pid) != "Z"
     except FileNotFoundError:
         return False
+
+
+def state_of(pid):
+    """T: stopped; Z: ended. Source: proc(5)."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def test_without_the_key_nothing_is_read_and_the_cause_is_said(make_readers, archive):
