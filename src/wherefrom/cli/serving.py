@@ -48,10 +48,12 @@ def serve(
 
     Example: `wherefrom serve --init` · `wherefrom serve --host 0.0.0.0 --strict`
     """
+    from wherefrom.server.running import require_extra, run, set_up_for_many
+
+    require_extra()
     from wherefrom.server.app import begin_stopping, make_app
     from wherefrom.server.connections import protocol_options
     from wherefrom.server.logs import configure_logs
-    from wherefrom.server.running import run, set_up_for_many
     from wherefrom.server.settings import read_settings
 
     if (namespace or database) and not init:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib.util
 import signal
 import socket
 import sys
@@ -39,10 +40,9 @@ def run(
 
     Raises UnavailableError: the address is taken or not ours. KeyboardInterrupt: a second SIGINT cut it short.
     """
-    try:
-        import uvicorn
-    except ImportError as error:
-        raise UnavailableError("serving needs an extra: pip install 'wherefrom[server]'") from error
+    require_extra()
+    import uvicorn
+
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=1024)
@@ -80,6 +80,14 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def require_extra() -> None:
+    """Raise UnavailableError unless what serving needs is installed."""
+    missing = [name for name in ("uvicorn", "fastapi", "httptools", "orjson") if importlib.util.find_spec(name) is None]
+    if missing:
+        what = ", ".join(missing)
+        raise UnavailableError(f"serving needs an extra: pip install 'wherefrom[server]'; not installed: {what}")
 
 
 def set_up_for_many() -> None:
