@@ -10,9 +10,10 @@ import logging
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final, cast
 
-from wherefrom.errors import UnavailableError, WherefromError
+from wherefrom.errors import WherefromError
 from wherefrom.server.errors import answer_error, from_status
 from wherefrom.server.logs import log
+from wherefrom.server.running import require_extra
 from wherefrom.version import __version__
 
 if TYPE_CHECKING:
@@ -36,10 +37,9 @@ def make_app(archive: Archive, settings: Settings | None = None) -> FastAPI:
 
     Raises UnavailableError without the extra `server`.
     """
-    try:
-        from fastapi import FastAPI
-    except ImportError as error:
-        raise UnavailableError("serving needs an extra: pip install 'wherefrom[server]'") from error
+    require_extra()
+    from fastapi import FastAPI
+
     from wherefrom.archive.live import live_graph
     from wherefrom.server import acts, entities, health, intake, live, marquez, proofs, questions, statements
     from wherefrom.server.access import login, routes

@@ -12,7 +12,7 @@ import pickle  # nosec B403
 import queue
 import signal
 import struct
-import subprocess  # nosec B404
+import subprocess
 import sys
 import threading
 from collections import deque
@@ -190,7 +190,7 @@ class _ProcessWorker:
         self._readers, self._settings = readers, (folder, settings)
         self._given: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._sent: deque[_Work] = deque()
-        self.process = subprocess.Popen(  # nosec B603
+        self.process = subprocess.Popen(
             [sys.executable, "-c", _COMMAND],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

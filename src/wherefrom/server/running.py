@@ -84,7 +84,7 @@ def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
 
 def require_extra() -> None:
     """Raise UnavailableError unless what serving needs is installed."""
-    missing = [name for name in ("uvicorn", "fastapi", "httptools", "orjson") if importlib.util.find_spec(name) is None]
+    missing = [name for name in ("uvicorn", "fastapi", "httptools") if importlib.util.find_spec(name) is None]
     if missing:
         what = ", ".join(missing)
         raise UnavailableError(f"serving needs an extra: pip install 'wherefrom[server]'; not installed: {what}")
@@ -93,7 +93,7 @@ def require_extra() -> None:
 def set_up_for_many() -> None:
     """Have Python's lock handed on soon, and its garbage collector keep calm.
 
-    The thread that records waits for PostgreSQL thirty times a transaction, and after each for the lock.
+    The thread that records waits for PostgreSQL many times a transaction, and after each for the lock.
     """
     sys.setswitchinterval(0.001)
     keep_collector_calm()

@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING
 
 from wherefrom.archive import Archive
 from wherefrom.archive.publishing import read_lineage_digests, require_none_pending, stored_log
-from wherefrom.errors import NotFoundError, UnavailableError, WherefromError
+from wherefrom.errors import NotFoundError, WherefromError
+from wherefrom.server.running import require_extra
 from wherefrom.tlog.entries import MAX_BUNDLE_BYTES
 from wherefrom.tlog.source import CHECKPOINT
 from wherefrom.tlog.statements import LINEAGE, MAX_STATEMENTS_BYTES, format_lineage
@@ -63,12 +64,14 @@ class LogFiles:
 
 
 def make_app(archive: Archive, *, statements: bool = False, only_cosigned: bool = False) -> Starlette:
-    """The ASGI application. It reads the archive in threads; it writes nothing and needs no secret key."""
-    try:
-        from starlette.applications import Starlette
-        from starlette.routing import Route
-    except ImportError as error:
-        raise UnavailableError("serving needs an extra: pip install 'wherefrom[server]'") from error
+    """The ASGI application. It reads the archive in threads; it writes nothing and needs no secret key.
+
+    Raises UnavailableError without the extra `server`.
+    """
+    require_extra()
+    from starlette.applications import Starlette
+    from starlette.routing import Route
+
     files = LogFiles(archive, statements, only_cosigned)
 
     def answer(request: Request) -> Response:  # not async: starlette runs it in a thread

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from wherefrom.errors import NotFoundError, UnavailableError
+from wherefrom.server.running import require_extra
 from wherefrom.tlog.add_checkpoint import MAX_REQUEST_BYTES
 from wherefrom.tlog.witness import TEXT_TYPE, Answer, Witness
 
@@ -20,14 +21,12 @@ if TYPE_CHECKING:
 
 def make_app(witness: Witness) -> Starlette:
     """Raises UnavailableError without the extra `server`."""
-    try:
-        from starlette.applications import Starlette
-        from starlette.concurrency import run_in_threadpool
-        from starlette.requests import ClientDisconnect
-        from starlette.responses import Response
-        from starlette.routing import Route
-    except ImportError as error:
-        raise UnavailableError("serving needs an extra: pip install 'wherefrom[server]'") from error
+    require_extra()
+    from starlette.applications import Starlette
+    from starlette.concurrency import run_in_threadpool
+    from starlette.requests import ClientDisconnect
+    from starlette.responses import Response
+    from starlette.routing import Route
 
     def respond(answer: Answer, **headers: str) -> Response:
         # Set by hand: given as a media type, `text/…` would get a charset added, which the size type must not have.
