@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import random
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -12,7 +15,9 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from tests.reference.live_lineage import Node, Reference, Said
 
-from wherefrom.lineage.graph import Follower, Renderer, Scope, draw, names, walk
+from wherefrom.lineage.graph import NEVER, Follower, Renderer, Scope, names, walk
+from wherefrom.lineage.graph.drawing import draw_many
+from wherefrom.lineage.graph.few import draw_few
 from wherefrom.lineage.graph.graph import holds
 from wherefrom.lineage.graph.shapes import BASES, HOWS
 from wherefrom.lineage.shape import SAYS_NOTHING, Column, Shape, format_shape
@@ -22,7 +27,7 @@ from wherefrom.store.graph_tables import GraphTables
 from wherefrom.store.schema import aliases, corrections, deletions, entities, events, jobs, shapes
 
 DATASETS, JOBS, RUNS = 6, 3, 4
-MANY = 60
+MANY = 100
 DATASET = st.integers(1, DATASETS)
 JOB = st.integers(1, JOBS)
 KNOWN = st.lists(st.tuples(DATASET, st.sampled_from(HOWS[:3])), max_size=3)
@@ -87,8 +92,20 @@ def possible(history: list[Said]) -> list[Said]:
 
 HISTORIES = st.lists(
     st.one_of(RUN_OF_JOB, RUN_OF_JOB, RUN_OF_JOB, EVENTS, WITHOUT_RUN, OF_DATASET, DELETED, TAKEN_BACK, ALIASES),
+    min_size=1,
     max_size=16,
 ).map(possible)
+# What most walks have to go through: each job reads something and makes something.
+CHAINS = st.lists(
+    st.builds(
+        lambda said, one, other: Said(**{**vars(said), "shape": Shape.of([(one, "declared")], [(other, "declared")])}),
+        RUN_OF_JOB,
+        DATASET,
+        DATASET,
+    ),
+    min_size=3,
+    max_size=6,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -99,12 +116,12 @@ def merge_as_before(monkeypatch):
 class Views:
     """View tables with names in them, to which a history is added entry by entry."""
 
-    def __init__(self, connection: sa.Connection) -> None:
+    def __init__(self, connection: sa.Connection, *, datasets: int = DATASETS, of_jobs: int = JOBS) -> None:
         self.connection = connection
         self.size = 0
         self._shapes: dict[str, int] = {}
-        bulk_insert(connection, entities, [(n, f"space{n % 3}", f"d{n}", 0) for n in range(1, DATASETS + 1)])
-        bulk_insert(connection, jobs, [(n, f"space{n % 3}", f"j{n}", 0) for n in range(1, JOBS + 1)])
+        bulk_insert(connection, entities, [(n, f"space{n % 3}", f"d{n}", 0) for n in range(1, datasets + 1)])
+        bulk_insert(connection, jobs, [(n, f"space{n % 3}", f"j{n}", 0) for n in range(1, of_jobs + 1)])
 
     def add(self, said: Said) -> None:
         entry, self.size = self.size, self.size + 1
@@ -189,7 +206,7 @@ def test_every_answer_is_that_of_the_whole_history_and_never_changes(history, da
 
 
 @settings(max_examples=MANY, deadline=None)
-@given(HISTORIES, st.data())
+@given(st.builds(lambda chain, more: possible(chain + more), CHAINS, HISTORIES), st.data())
 def test_every_walk_goes_where_the_reference_goes(history, data):
     note("\n".join(map(repr, history)))
     database = Database.in_memory()
@@ -203,9 +220,9 @@ def test_every_walk_goes_where_the_reference_goes(history, data):
                 follower.catch_up(GraphTables(connection), tables.size)
         follower.catch_up(GraphTables(connection), tables.size)
         graph = follower.graph
-        as_of = data.draw(st.integers(0, len(history)), label="as of")
-        valid_at = data.draw(st.integers(0, 7), label="valid at")
-        depth = data.draw(st.integers(0, 4), label="depth")
+        as_of = data.draw(st.one_of(st.just(len(history)), st.integers(0, len(history))), label="as of")
+        valid_at = data.draw(st.one_of(st.just(NEVER - 1), st.integers(0, 7)), label="valid at")
+        depth = data.draw(st.sampled_from((4, 9, 0, 1, 2)), label="depth")
         hidden = data.draw(st.sampled_from((None, "space1")), label="hidden")
         start = data.draw(st.one_of(DATASET.map(lambda n: ("dataset", n)), JOB.map(lambda n: ("job", n))))
         seen = None
@@ -225,7 +242,8 @@ def test_every_walk_goes_where_the_reference_goes(history, data):
         again = walk(graph, views, scope, [number_of(start)], [way], depth=depth, most=10_000)[way]
         assert [n.tolist() for n in again.nodes] == [n.tolist() for n in found.nodes]
         nodes = {node_of(n) for part in (*found.nodes, *found.owners) for n in part.tolist()}
-        drawn, renderer = draw(graph, views, scope, {way: found}, most=10_000), Renderer(graph)
+        drawn = draw_many(graph, scope, number_of(start), [way], depth=depth, most=10_000)
+        renderer = Renderer(graph)
         edges = {
             (name_to_node(edge["from"]), name_to_node(edge["to"]))
             for edge in map(json.loads, renderer.edges(drawn))
@@ -237,3 +255,99 @@ def test_every_walk_goes_where_the_reference_goes(history, data):
         wanted = Reference(history).walk(start, down=down, depth=depth, valid_at=valid_at, as_of=as_of, sees=sees)
         assert (nodes, edges) == wanted
     database.close()
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """How likely what is rare is, in a history made at random."""
+
+    job_as_end: float = 0.0
+    alias: float = 0.0
+    hidden: bool = False
+
+
+def make_history(chance: random.Random, kinds: Kinds, *, datasets: int, of_jobs: int, events: int) -> list[Said]:
+    def some(most: int) -> list[int]:
+        return [chance.randint(1, datasets) for _ in range(chance.randint(0, most))]
+
+    made = []
+    for run in range(1, events + 1):
+        at, job, rare = chance.randrange(7), chance.randint(1, of_jobs), chance.random()
+        if rare < 0.1:
+            target, sources = chance.randint(1, datasets), some(2)
+            made.append(Said("event", at=at, dataset=target, shape=Shape.of(explicit=[(target, sources)])))
+        elif rare < 0.15:
+            made.append(Said("deletion", at=at, dataset=chance.randint(1, datasets)))
+        elif rare < 0.2 and made:
+            made.append(Said("correction", target=chance.randrange(len(made))))
+        elif rare < 0.2 + kinds.alias:
+            made.append(Said("alias", dataset=chance.randint(1, datasets), other=chance.randint(1, datasets)))
+        else:
+            explicit = None
+            if chance.random() < kinds.job_as_end:
+                explicit = [(-chance.randint(1, of_jobs), some(2)), (chance.randint(1, datasets), [-job, *some(1)])]
+            known = [[(n, "declared") for n in some(2)] for _ in range(2)]
+            made.append(Said("event", at=at, run=run, job=job, shape=Shape.of(*known, explicit)))
+    return made
+
+
+@pytest.mark.parametrize(
+    "kinds", [Kinds(), Kinds(job_as_end=0.05), Kinds(alias=0.05), Kinds(hidden=True)], ids=["plain", *"jae"]
+)
+def test_what_is_drawn_without_numpy_is_what_numpy_would_draw(kinds, monkeypatch):
+    drawn = left = 0
+    for seed in range(60):
+        chance = random.Random(seed)
+        history = make_history(chance, kinds, datasets=16, of_jobs=10, events=24)
+        names.SMALL = chance.choice((0, 3, 4096))
+        with contextlib.closing(Database.in_memory()) as database, database.writing() as connection:
+            tables, follower = Views(connection, datasets=16, of_jobs=10), Follower()
+            for said in history:
+                tables.add(said)
+            follower.catch_up(GraphTables(connection), tables.size)
+            graph = follower.graph
+            seen = [name != "space1" for name in graph.names.namespaces] if kinds.hidden else None
+            for _ in range(40):
+                as_of, valid_at = chance.choice((tables.size, chance.randrange(25))), chance.choice((NEVER - 1, 3, 5))
+                scope = Scope(min(as_of, tables.size), valid_at, None if seen is None else np.array(seen))
+                start = number_of(chance.choice((("job", chance.randint(1, 10)), ("dataset", chance.randint(1, 16)))))
+                ways, depth = chance.choice((["up"], ["down"], ["up", "down"])), chance.choice((0, 1, 2, 9))
+                most = chance.choice((3, 10, 1000))
+                few = draw_few(graph, scope, start, ways, depth=depth, most=most)
+                if few is None:
+                    left += 1
+                else:
+                    drawn += len(few.sources) > 2
+                    assert few == draw_many(graph, scope, start, ways, depth=depth, most=most)
+    assert drawn > (0 if kinds.hidden else 50) and left > 50
+
+
+def test_what_is_small_and_plain_is_drawn_without_numpy_and_what_is_not_is_left_to_it(monkeypatch):
+    chain = [
+        Said("event", at=n, run=n, job=n, shape=Shape.of([(n, "declared")], [(n + 1, "declared")])) for n in range(1, 4)
+    ]
+    with contextlib.closing(Database.in_memory()) as database, database.writing() as connection:
+        tables, follower = Views(connection), Follower()
+        for said in chain:
+            tables.add(said)
+        follower.catch_up(GraphTables(connection), tables.size)
+        graph, middle = follower.graph, number_of(("dataset", 2))
+
+        def few(seen=None, most=10):
+            return draw_few(graph, Scope(tables.size, seen=seen), middle, ["up", "down"], depth=9, most=most)
+
+        drawn = few()
+        assert [node_of(node) for node in drawn.nodes] == [
+            ("dataset", 2),
+            ("job", 1),
+            ("dataset", 1),
+            ("job", 2),
+            ("dataset", 3),
+            ("job", 3),
+            ("dataset", 4),
+        ]
+        assert drawn.steps == [0, 1, 1, 1, 1, 2, 2] and len(drawn.sources) == len(drawn.targets) == 3
+        assert few(most=7) is None
+        assert few(np.array([name != "space1" for name in graph.names.namespaces])) is None
+        monkeypatch.setattr("wherefrom.lineage.graph.few.FEW", 7)
+        assert few() is None

@@ -9,7 +9,7 @@ import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -36,13 +36,11 @@ from wherefrom.statements import (
     Entry,
     Envelope,
     Statement,
-    format_time,
     make_key_statement,
     parse_checked,
     parse_entry,
     parse_envelope,
     parse_statement,
-    parse_time,
 )
 from wherefrom.store import VIEWS, VIEWS_VERSION, Database, LedgerTables, LineageTables, LineageWriter, StoredEntry
 
@@ -284,18 +282,9 @@ class Archive:
     # --- asking ------------------------------------------------------------------------------------------------------
 
     def parse_as_of(self, text: str) -> int:
-        """`ENTRY`, an index, that entry included; or `TIME`, RFC 3339 or a day (UTC, to its end). Gives a tree size."""
-        if text.isdecimal():
-            index, size = int(text), self.size()
-            if index >= size:
-                raise NotFoundError(f"no entry {index} in this archive, which has {size}")
-            return index + 1
-        if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-            at = parse_time(f"{text}T00:00:00Z", what="--as-of") + timedelta(days=1, microseconds=-1)
-        else:
-            at = parse_time(text, what="--as-of")
+        """A tree size, as `ledger.parse_as_of` reads it."""
         with self._ledger_tables() as tables:
-            return tables.size_at(format_time(at))
+            return ledger.parse_as_of(tables, text, size=tables.size())
 
     def trace(
         self, what: str, *, direction: Direction = "up", depth: int | None = None, as_of: int | None = None

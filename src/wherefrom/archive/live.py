@@ -25,7 +25,7 @@ class Sight:
     """The graph, and the snapshot of the database that it is held against. Not to be used after the block ends.
 
     Attributes:
-        renderer: makes text of what is drawn; it alone may be used afterwards too, when others have the graph.
+        renderer: makes text of what is drawn.
         size: the snapshot's: whatever was acknowledged before the question is below it.
         note: the newest signed checkpoint, of that size.
     """

@@ -3,6 +3,7 @@
 Files of retired entries are `wherefrom.ledger.shard_file`'s, which is not imported here: recording never needs it.
 """
 
+from wherefrom.ledger.as_of import parse_as_of
 from wherefrom.ledger.check import check_ledger
 from wherefrom.ledger.erasing import Erased, carry_out, list_pending, plan_retirement, require_redactable, say_gone
 from wherefrom.ledger.keys import read_key_book, read_key_entries
@@ -32,6 +33,7 @@ __all__ = [
     "list_pending",
     "list_shards",
     "make_signed",
+    "parse_as_of",
     "plan_retirement",
     "prove_entry",
     "read_key_book",

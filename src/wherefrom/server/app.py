@@ -1,6 +1,6 @@
 """The server of an archive: one ASGI application, put together from routers that each know one matter.
 
-Beside the routers it has what they share, in `app.state`: archive, settings, guard, intake, live, metrics, graph.
+Beside the routers it has what they share, in `app.state`: archive, settings, guard, intake, live, metrics, asker.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ def make_app(archive: Archive, settings: Settings | None = None) -> FastAPI:
     from wherefrom.server.access import login, routes
     from wherefrom.server.access.oidc import read_provider
     from wherefrom.server.admission import Admission, NotingGuard
+    from wherefrom.server.asker import Asker
+    from wherefrom.server.asking import Seen
     from wherefrom.server.gate import Gate
     from wherefrom.server.intake_queue import IntakeQueue
     from wherefrom.server.readers import Readers
@@ -70,6 +72,7 @@ def make_app(archive: Archive, settings: Settings | None = None) -> FastAPI:
     state.intake = IntakeQueue(archive, settings=settings, metrics=state.metrics)
     state.live = live.LiveEntries(archive, settings=settings, metrics=state.metrics)
     state.graph = live_graph(archive)
+    state.asker, state.seen = Asker(state.graph), Seen(state.guard)
     for module in (health, intake, statements, proofs, acts, live, questions, entities, marquez):
         app.include_router(module.make_router())
     app.include_router(login.router)
@@ -101,6 +104,7 @@ def close_app(app: FastAPI) -> None:
     begin_stopping(app)
     app.state.intake.close()
     app.state.readers.close()
+    app.state.asker.close()
     app.state.graph.close()
     app.state.guard.close()
 

@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -17,9 +14,8 @@ import orjson
 from fastapi import Query
 from starlette.responses import Response
 
-from wherefrom.archive.live import LiveGraph, Sight
 from wherefrom.errors import FormatError, NotFoundError
-from wherefrom.ledger import prove_entry
+from wherefrom.ledger import parse_as_of, prove_entry
 from wherefrom.lineage.graph import NEVER, Scope, time_text
 from wherefrom.server.access.guard import Action, Guard, Principal
 from wherefrom.statements import canonical_name, format_time, parse_time
@@ -27,7 +23,9 @@ from wherefrom.statements import canonical_name, format_time, parse_time
 if TYPE_CHECKING:
     from starlette.requests import Request
 
-    from wherefrom.archive import Archive
+    from wherefrom.archive.live import Sight
+    from wherefrom.server.admission import Admission
+    from wherefrom.server.asker import Asker
 
 READ: Final[dict[str, Any]] = {"x-wherefrom-action": "read"}
 MAX_NODES: Final = 5000
@@ -35,6 +33,7 @@ MAX_DEPTH: Final = 100
 MAX_NAME: Final = 10_000
 MAX_PROOFS: Final = 1000
 _MOST_SPLITS: Final = 100
+_MOST_CALLERS: Final = 1000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES: Final = ("dataset", "job", "run")
 
@@ -57,45 +56,31 @@ MaxNodes = Annotated[int, Query(alias="maxNodes", ge=1, le=MAX_NODES)]
 Proof = Annotated[bool, Query(description="Add inclusion proofs of the statements the answer rests on.")]
 
 
-@dataclass(frozen=True)
-class When:
-    """As the caller wants it: a tree size, None for now; and an instant, in microseconds since 1970, None for all."""
-
-    as_of: int | None
-    valid_at: int | None
-
-    @classmethod
-    def parse(cls, archive: Archive, as_of: str | None, valid_at: str | None) -> When:
-        """Raises FormatError, NotFoundError."""
-        at = None
-        if valid_at is not None:
-            at = (parse_time(valid_at, what="validAt") - _EPOCH) // timedelta(microseconds=1)
-        return cls(None if as_of is None else parse_as_of(archive, as_of), at)
-
-
-def parse_as_of(archive: Archive, text: str) -> int:
-    """A tree size. Raises FormatError, NotFoundError."""
-    if text.isdecimal() and not (text.isascii() and len(text) < 16):
-        raise NotFoundError("asOf: no such entry")
-    return archive.parse_as_of(text)
-
-
 class Question:
     """One question, while the graph and a snapshot of the database are at hand.
 
-    Afterwards `head`, and the renderer for what is drawn, are good still.
+    Attributes:
+        size: what it is answered as of.
+        valid_at: microseconds since 1970; None for whatever was said.
     """
 
-    def __init__(self, asker: Asker, sight: Sight, guard: Guard, caller: Principal, when: When) -> None:
-        self.sight, self.guard, self.caller = sight, guard, caller
+    def __init__(self, sight: Sight, seen: Seen, caller: Principal, as_of: str | None, valid_at: str | None) -> None:
+        """As the caller put it. Raises FormatError, NotFoundError."""
+        self.sight, self.caller = sight, caller
         self.graph, self.renderer = sight.graph, sight.renderer
-        self.size = sight.size if when.as_of is None else min(when.as_of, sight.size)
-        self.valid_at = when.valid_at
-        self._asker = asker
-        self.scope = self._scope(self.size, when.valid_at)
+        self._seen = seen
+        self.valid_at: int | None = None
+        if valid_at is not None:
+            self.valid_at = (parse_time(valid_at, what="validAt") - _EPOCH) // timedelta(microseconds=1)
+        self.size = sight.size if as_of is None else self.parse_as_of(as_of)
+        self.scope = self._scope(self.size, self.valid_at)
+
+    def parse_as_of(self, text: str) -> int:
+        """A tree size. Raises FormatError, NotFoundError."""
+        return parse_as_of(self.sight.ledger, text, size=self.sight.size)
 
     def _scope(self, as_of: int, valid_at: int | None) -> Scope:
-        seen = self._asker.seen(self.guard, self.caller, self.graph.names.namespaces)
+        seen = self._seen.by(self.caller, self.graph.names.namespaces)
         return Scope(as_of, NEVER - 1 if valid_at is None else valid_at, seen)
 
     def as_of(self, size: int) -> Scope:
@@ -103,7 +88,7 @@ class Question:
         return Scope(min(size, self.sight.size), self.scope.valid_at, self.scope.seen)
 
     def may_see(self, namespace: str) -> bool:
-        return self.guard.may(self.caller, Action.READ, namespace)
+        return self._seen.guard.may(self.caller, Action.READ, namespace)
 
     # --- nodes -------------------------------------------------------------------------------------------------------
 
@@ -202,37 +187,39 @@ class Question:
         return {"proofs": proofs, "proofsLeftOut": max(0, len(behind) - MAX_PROOFS), "note": self.sight.note.decode()}
 
 
-class Asker:
-    """Opens questions; remembers what each caller may see."""
+class Seen:
+    """Remembers which namespaces each caller may see. For one thread."""
 
-    def __init__(self) -> None:
-        self._seen: dict[Principal, tuple[int, int, Any]] = {}
-        self._lock = threading.Lock()
+    def __init__(self, guard: Guard) -> None:
+        self.guard = guard
+        self._known: dict[Principal, tuple[int, int, Any]] = {}
 
-    @contextlib.contextmanager
-    def asking(self, request: Request, as_of: str | None = None, valid_at: str | None = None) -> Iterator[Question]:
-        """A question of the request's sender, about now or as of then. Raises Unauthenticated, Denied, FormatError."""
-        guard: Guard = request.app.state.guard
-        live: LiveGraph = request.app.state.graph
-        caller = guard.principal_of(request)
-        guard.require_any(caller, Action.READ)
-        when = When.parse(request.app.state.archive, as_of, valid_at)
-        with live.asking() as sight:
-            yield Question(self, sight, guard, caller, when)
-
-    def seen(self, guard: Guard, caller: Principal, namespaces: Sequence[str]) -> Any:
+    def by(self, caller: Principal, namespaces: Sequence[str]) -> Any:
         """Whether the caller may see each namespace, by number; None for all of them."""
-        size, count = guard.access.now().size, len(namespaces)
-        with self._lock:
-            known = self._seen.get(caller)
+        size, count = self.guard.access.now().size, len(namespaces)
+        known = self._known.get(caller)
         if known is None or known[:2] != (size, count):
-            seen = np.array([guard.may(caller, Action.READ, name) for name in namespaces], np.bool_)
+            seen = np.array([self.guard.may(caller, Action.READ, name) for name in namespaces], np.bool_)
             known = (size, count, None if seen.all() else seen)
-            with self._lock:
-                if len(self._seen) >= 1000:
-                    self._seen.clear()
-                self._seen[caller] = known
+            if len(self._known) >= _MOST_CALLERS:
+                self._known.clear()
+            self._known[caller] = known
         return known[2]
+
+
+async def ask(
+    request: Request, answer: Callable[[Question], Response], as_of: str | None = None, valid_at: str | None = None
+) -> Response:
+    """The answer to a question of the request's sender, about now or as of then.
+
+    Raises Unauthenticated, Denied, FormatError, NotFoundError, and what `Asker.ask` raises.
+    """
+    state = request.app.state
+    admission: Admission = state.admission
+    caller = await admission.principal_of(request)
+    await admission.ask(lambda: state.guard.require_any(caller, Action.READ))
+    asker: Asker = state.asker
+    return await asker.ask(lambda sight: answer(Question(sight, state.seen, caller, as_of, valid_at)))
 
 
 def answer(head: dict[str, Any], **members: bytes | list[bytes]) -> Response:

@@ -14,7 +14,7 @@ from wherefrom.archive.archive import Recorded, to_recorded
 from wherefrom.errors import FormatError, NotFoundError
 from wherefrom.lineage.graph import Way, time_text, walk
 from wherefrom.lineage.graph.search import RANKS
-from wherefrom.server.asking import READ, Asker, AsOf, Namespace, Proof, Question, answer_value
+from wherefrom.server.asking import READ, AsOf, Namespace, Proof, Question, answer_value, ask
 from wherefrom.server.visibility import is_visible, namespaces_of_recorded
 from wherefrom.statements import event_kind_of
 
@@ -34,10 +34,9 @@ Kind = Annotated[str | None, Query(alias="type", pattern="^(dataset|job)$")]
 
 def make_router() -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["entities"])
-    asker = Asker()
 
     @router.get("/search", openapi_extra=READ, summary="Data sets and jobs by name, the best first")
-    def search(
+    async def search(
         request: Request,
         q: Annotated[str, Query(max_length=1000)],
         type_: Kind = None,
@@ -45,11 +44,13 @@ def make_router() -> APIRouter:
         limit: Limit = 20,
         as_of: AsOf = None,
     ) -> Response:
-        with asker.asking(request, as_of) as question:
+        def tell(question: Question) -> Response:
             return answer_value(question.head() | _search(question, q, type_, namespace, limit))
 
+        return await ask(request, tell, as_of)
+
     @router.get("/entities", openapi_extra=READ, summary="Data sets and jobs, page by page, the oldest first")
-    def list_entities(
+    async def list_entities(
         request: Request,
         type_: Kind = None,
         namespace: Namespace = None,
@@ -58,40 +59,48 @@ def make_router() -> APIRouter:
         limit: Limit = 100,
         as_of: AsOf = None,
     ) -> Response:
-        with asker.asking(request, as_of) as question:
+        def tell(question: Question) -> Response:
             return answer_value(question.head() | _list(question, type_, namespace, prefix, cursor, limit))
 
+        return await ask(request, tell, as_of)
+
     @router.get("/entities/{node:path}", openapi_extra=READ, summary="A data set or a job, and what is known of it")
-    def read_entity(
+    async def read_entity(
         request: Request,
         node: Annotated[str, Path(max_length=10_000, description="`dataset:NAMESPACE:NAME` or `job:NAMESPACE:NAME`.")],
         as_of: AsOf = None,
     ) -> Response:
-        with asker.asking(request, as_of) as question:
+        def tell(question: Question) -> Response:
             if not node.startswith(("dataset:", "job:")):
                 raise FormatError(f"entity {node[:100]!r}: expected dataset:NAMESPACE:NAME or job:NAMESPACE:NAME")
             found = question.find_node(node)
             return answer_value(question.head() | (_read_job if found % 2 else _read_dataset)(question, found))
 
+        return await ask(request, tell, as_of)
+
     @router.get("/runs", openapi_extra=READ, summary="Runs, the newest first")
-    def list_runs(
+    async def list_runs(
         request: Request,
         job: Annotated[str | None, Query(max_length=10_000, description="`job:NAMESPACE:NAME`.")] = None,
         limit: Limit = 50,
         as_of: AsOf = None,
     ) -> Response:
-        with asker.asking(request, as_of) as question:
+        def tell(question: Question) -> Response:
             return answer_value(question.head() | _list_runs(question, job, limit))
 
+        return await ask(request, tell, as_of)
+
     @router.get("/runs/{run_id}", openapi_extra=READ, summary="A run: its events, what it used and generated")
-    def read_run(
+    async def read_run(
         request: Request,
         run_id: Annotated[str, Path(max_length=100)],
         as_of: AsOf = None,
         proof: Proof = False,
     ) -> Response:
-        with asker.asking(request, as_of) as question:
+        def tell(question: Question) -> Response:
             return answer_value(question.head() | _read_run(question, run_id, proof=proof))
+
+        return await ask(request, tell, as_of)
 
     return router
 

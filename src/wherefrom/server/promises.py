@@ -7,8 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Generic, Self, TypeVar
 
-from wherefrom.errors import WherefromError
-
 What = TypeVar("What")
 
 
@@ -25,9 +23,9 @@ class Promise(Generic[What]):
         return cls(loop, loop.create_future())
 
 
-def keep(answers: Iterable[tuple[Promise[What], What | WherefromError]]) -> None:
+def keep(answers: Iterable[tuple[Promise[What], What | Exception]]) -> None:
     """Give each its result, or raise its error there; all who wait on a loop are told by one call to it."""
-    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[What], What | WherefromError]]] = {}
+    by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[What], What | Exception]]] = {}
     for promise, answer in answers:
         by_loop.setdefault(promise.loop, []).append((promise.future, answer))
     for loop, pairs in by_loop.items():
@@ -39,7 +37,7 @@ def _answer(pairs: list[tuple[asyncio.Future[Any], Any]]) -> None:
     for future, answer in pairs:
         if future.done():  # the client went away
             continue
-        if isinstance(answer, WherefromError):
+        if isinstance(answer, Exception):
             future.set_exception(answer)
         else:
             future.set_result(answer)

@@ -14,12 +14,11 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from wherefrom.errors import FormatError
-from wherefrom.lineage.graph import Drawn, Renderer, Way, draw, list_eras, walk
+from wherefrom.lineage.graph import Drawn, Renderer, Way, draw, list_eras
 from wherefrom.lineage.graph.columns import Field, FieldEdge, FieldsFound, list_columns, walk_columns
 from wherefrom.lineage.graph.paths import Hop, find_paths
 from wherefrom.server.asking import (
     READ,
-    Asker,
     AsOf,
     Depth,
     MaxNodes,
@@ -31,7 +30,7 @@ from wherefrom.server.asking import (
     Question,
     ValidAt,
     answer,
-    parse_as_of,
+    ask,
 )
 
 DEFAULT_DEPTH: Final = 10
@@ -43,10 +42,9 @@ Direction = Annotated[str, Query(pattern="^(up|down|both)$", description="What i
 
 def make_router() -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["questions"])
-    asker = Asker()
 
     @router.get("/lineage", openapi_extra=READ, summary="What a data set, job or run comes from, and what it feeds")
-    def lineage(
+    async def lineage(
         request: Request,
         node: Node = None,
         type_: Annotated[NodeType, Query(alias="type")] = "dataset",
@@ -64,27 +62,27 @@ def make_router() -> APIRouter:
         max_nodes: MaxNodes = 1000,
         proof: Proof = False,
     ) -> Response:
-        with asker.asking(request, as_of, valid_at) as question:
+        def tell(question: Question) -> Response:
             start = question.find_node(node, type_, namespace, name)
             if field is not None:
                 return _field_lineage(question, Field(start, field), _WAYS[direction], depth, max_nodes, proof=proof)
-            drawn, truncated = _walk(question, start, _WAYS[direction], depth, max_nodes)
-            head = question.head(truncated=truncated, hidden=len(drawn.hidden))
+            drawn = draw(question.graph, question.scope, start, _WAYS[direction], depth=depth, most=max_nodes)
+            nodes, edges = question.renderer.nodes(drawn), question.renderer.edges(drawn)
+            if "," not in kinds:
+                nodes, edges = _contract(drawn, nodes, edges, kinds)
             more: dict[str, bytes | list[bytes]] = {}
             if columns:
                 found = list_columns(question.graph, list_eras(question.graph, drawn), set(drawn.nodes))
                 more["columns"] = [orjson.dumps(_field_edge(question, edge)) for edge in found]
             if proof:
                 more["evidence"] = orjson.dumps(question.prove(list_eras(question.graph, drawn)))
-        # Others have the graph while this becomes text.
-        renderer = question.renderer
-        nodes, edges = renderer.nodes(drawn), renderer.edges(drawn)
-        if "," not in kinds:
-            nodes, edges = _contract(drawn, nodes, edges, kinds)
-        return answer(head, node=renderer.id_of(start), nodes=nodes, edges=edges, **more)
+            head = question.head(truncated=drawn.truncated, hidden=len(drawn.hidden))
+            return answer(head, node=question.renderer.id_of(start), nodes=nodes, edges=edges, **more)
+
+        return await ask(request, tell, as_of, valid_at)
 
     @router.get("/impact", openapi_extra=READ, summary="What a change of a node touches, by distance and namespace")
-    def impact(
+    async def impact(
         request: Request,
         node: Node = None,
         type_: Annotated[NodeType, Query(alias="type")] = "dataset",
@@ -95,19 +93,21 @@ def make_router() -> APIRouter:
         valid_at: ValidAt = None,
         max_nodes: MaxNodes = 5000,
     ) -> Response:
-        with asker.asking(request, as_of, valid_at) as question:
+        def tell(question: Question) -> Response:
             start = question.find_node(node, type_, namespace, name)
-            drawn, truncated = _walk(question, start, ("down",), depth, max_nodes)
-        return answer(
-            question.head(truncated=truncated, hidden=len(drawn.hidden)),
-            node=question.renderer.id_of(start),
-            total=orjson.dumps({"datasets": _count(drawn, 0), "jobs": _count(drawn, 1)}),
-            byDistance=orjson.dumps(_group(question, drawn)),
-            nodes=question.renderer.nodes(drawn),
-        )
+            drawn = draw(question.graph, question.scope, start, ("down",), depth=depth, most=max_nodes)
+            return answer(
+                question.head(truncated=drawn.truncated, hidden=len(drawn.hidden)),
+                node=question.renderer.id_of(start),
+                total=orjson.dumps({"datasets": _count(drawn, 0), "jobs": _count(drawn, 1)}),
+                byDistance=orjson.dumps(_group(question, drawn)),
+                nodes=question.renderer.nodes(drawn),
+            )
+
+        return await ask(request, tell, as_of, valid_at)
 
     @router.get("/path", openapi_extra=READ, summary="How one node is connected with another")
-    def path(
+    async def path(
         request: Request,
         source: Annotated[str, Query(alias="from", max_length=10_000)],
         target: Annotated[str, Query(alias="to", max_length=10_000)],
@@ -116,7 +116,7 @@ def make_router() -> APIRouter:
         as_of: AsOf = None,
         valid_at: ValidAt = None,
     ) -> Response:
-        with asker.asking(request, as_of, valid_at) as question:
+        def tell(question: Question) -> Response:
             ends = question.find_node(source), question.find_node(target)
             graph, views, scope = question.graph, question.sight.views(), question.scope
             direction, found = "down", find_paths(graph, views, scope, *ends, count=count, depth=depth)
@@ -129,8 +129,10 @@ def make_router() -> APIRouter:
             head["found"] = {"connected": bool(paths), "direction": direction if paths else None}
             return answer(head | {"steps": found.steps, "more": found.more}, paths=paths)
 
+        return await ask(request, tell, as_of, valid_at)
+
     @router.get("/diff", openapi_extra=READ, summary="How a node's lineage changed between two entries or times")
-    def diff(
+    async def diff(
         request: Request,
         since: Annotated[str, Query(alias="from", max_length=64, description="As `asOf`.")],
         until: Annotated[str | None, Query(alias="to", max_length=64, description="As `asOf`; now by default.")] = None,
@@ -142,25 +144,22 @@ def make_router() -> APIRouter:
         depth: Depth = DEFAULT_DEPTH,
         max_nodes: MaxNodes = 1000,
     ) -> Response:
-        before = parse_as_of(request.app.state.archive, since)
-        with asker.asking(request, until) as question:
-            start = question.find_node(node, type_, namespace, name)
-            old, new, truncated = _draw_both(question, start, before, _WAYS[direction], depth, max_nodes)
+        def tell(question: Question) -> Response:
+            before, start = question.parse_as_of(since), question.find_node(node, type_, namespace, name)
+            old, new = (
+                draw(question.graph, scope, start, _WAYS[direction], depth=depth, most=max_nodes)
+                for scope in (question.as_of(before), question.scope)
+            )
             ended = _list_ended(question, list_eras(question.graph, old))
-        head = question.head(truncated=truncated, hidden=max(len(old.hidden), len(new.hidden)))
-        head |= {"from": before - 1, "to": question.size - 1}
-        renderer = question.renderer
-        return answer(head, node=renderer.id_of(start), **_compare(renderer, old, new, ended))
+            limits = {old.truncated, new.truncated}
+            truncated = next((limit for limit in ("maxNodes", "depth") if limit in limits), None)
+            head = question.head(truncated=truncated, hidden=max(len(old.hidden), len(new.hidden)))
+            head |= {"from": before - 1, "to": question.size - 1}
+            return answer(head, node=question.renderer.id_of(start), **_compare(question.renderer, old, new, ended))
+
+        return await ask(request, tell, until)
 
     return router
-
-
-def _walk(question: Question, start: int, ways: Sequence[Way], depth: int, most: int) -> tuple[Drawn, str | None]:
-    views = question.sight.views()
-    found = walk(question.graph, views, question.scope, [start], ways, depth=depth, most=most)
-    drawn = draw(question.graph, views, question.scope, found, most=most)
-    truncated = "maxNodes" if drawn.is_cut else "depth" if any(one.is_cut for one in found.values()) else None
-    return drawn, truncated
 
 
 def _contract(drawn: Drawn, nodes: list[bytes], edges: list[bytes], kind: str) -> tuple[list[bytes], list[bytes]]:
@@ -232,21 +231,6 @@ def _path(renderer: Renderer, hops: Sequence[Hop]) -> bytes:
         elif hop.source % 2:
             edges += renderer.target_edges([hop.edge])
     return b'{"nodes":[%b],"edges":[%b]}' % (b",".join(map(renderer.id_of, nodes)), b",".join(edges))
-
-
-def _draw_both(
-    question: Question, start: int, before: int, ways: Sequence[Way], depth: int, most: int
-) -> tuple[Drawn, Drawn, str | None]:
-    """What there was as of `before`, and what there is now; and why either is not all of it."""
-    graph, views = question.graph, question.sight.views()
-    sides, truncated = [], None
-    for scope in (question.as_of(before), question.scope):
-        found = walk(graph, views, scope, [start], ways, depth=depth, most=most)
-        drawn = draw(graph, views, scope, found, most=most)
-        if drawn.is_cut or any(one.is_cut for one in found.values()):
-            truncated = "maxNodes" if drawn.is_cut else truncated or "depth"
-        sides.append(drawn)
-    return sides[0], sides[1], truncated
 
 
 def _list_ended(question: Question, eras: Sequence[int]) -> dict[int, int]:

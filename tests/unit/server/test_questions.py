@@ -1,13 +1,10 @@
 """Questions over HTTP: lineage, impact, paths, differences, search, entities and runs, and who sees what of them."""
 
 import json
-import threading
 
 import pytest
 from events import FACET, run_id
 
-from wherefrom.archive.live import live_graph
-from wherefrom.lineage.graph import Renderer
 from wherefrom.merkle import hash_leaf, verify_inclusion
 from wherefrom.statements import make_event_statement
 
@@ -195,29 +192,6 @@ def test_answers_stay_the_same_when_no_more_pieces_of_text_can_be_kept(chain, cl
     monkeypatch.setattr("wherefrom.lineage.graph.render._KEPT", 1)
     assert [ask(client, path, node=node) for path, node in asked] == kept
     assert len(kept[0]["nodes"]) == 7 and kept[0] == kept[2] != kept[1]
-
-
-@pytest.mark.parametrize("path", ["/v1/lineage", "/v1/impact", "/v1/diff"])
-def test_an_answer_becomes_text_after_others_have_the_graph_again(chain, client, monkeypatch, path):
-    """While an answer's nodes become text, somebody asks, and the graph takes in what he recorded before."""
-    live, draw_nodes, sizes = live_graph(chain), Renderer.nodes, []
-
-    def record_and_ask(renderer, drawn):
-        if not sizes:
-            sizes.append(chain.size())
-            chain.record(said("late", ["joined"], ["new"], at="2026-11-07T08:00:00Z"))
-            other = threading.Thread(target=live.follow, daemon=True)
-            other.start()
-            other.join(60)
-            sizes.append(live.size)
-        return draw_nodes(renderer, drawn)
-
-    monkeypatch.setattr(Renderer, "nodes", record_and_ask)
-    query = {"from": 0} if path == "/v1/diff" else {}
-    first = ask(client, path, node=id_of("joined"), **query)
-    assert sizes == [first["checkpoint"]["size"], first["checkpoint"]["size"] + 1]
-    second = ask(client, path, node=id_of("joined"), **query)
-    assert "new" not in json.dumps(first) and id_of("new") in json.dumps(second)
 
 
 def test_columns_are_followed_only_where_an_event_says_so(archive, client):

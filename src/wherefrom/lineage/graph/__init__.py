@@ -1,6 +1,7 @@
 """The live graph: lineage in memory, made from the views and following them; docs/adr/0012-the-live-graph.md."""
 
-from wherefrom.lineage.graph.drawing import Drawn, draw, list_eras, may_see
+from wherefrom.lineage.graph.drawing import draw, may_see
+from wherefrom.lineage.graph.drawn import Drawn, list_eras
 from wherefrom.lineage.graph.follow import Follower
 from wherefrom.lineage.graph.graph import Graph, Views
 from wherefrom.lineage.graph.names import NEVER, Name, dataset_node, job_node

@@ -1,52 +1,37 @@
-"""What of a walk an answer shows, by number: the nearest nodes, and the edges between them.
-
-Nothing in it changes when the graph grows, so whoever has it can let go of the graph before he makes text of it.
-"""
+"""Drawing what lies around a node: the nearest nodes, and the edges between them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 
 from wherefrom.lineage.graph.arrays import Longs
-from wherefrom.lineage.graph.graph import Alias, Graph, Views
-from wherefrom.lineage.graph.walk import Found, Scope, Way
+from wherefrom.lineage.graph.drawn import Drawn
+from wherefrom.lineage.graph.few import draw_few
+from wherefrom.lineage.graph.graph import Alias, Graph
+from wherefrom.lineage.graph.walk import Found, Scope, Way, walk
 
 
-@dataclass
-class Drawn:
-    """An answer's nodes and edges.
+def draw(graph: Graph, scope: Scope, start: int, ways: Sequence[Way], *, depth: int, most: int) -> Drawn:
+    """What a node comes from, what it feeds, or both: the nearest nodes, at most `most`, and the edges between them.
 
-    Attributes:
-        nodes: those that may be seen; steps: how far each is from where it began.
-        sources: edges into ports; targets: edges out of them.
-        names: of each node that has several, the aliases that give it the others.
-        aliases: those that join nodes shown.
-        hidden: nodes at the border, which may not be seen.
-        borders: edges between a node and a hidden one: -1 for the first hidden node, -2 for the second.
-        is_cut: there were more nodes than were asked for.
+    Args:
+        depth: steps from data to data.
     """
-
-    nodes: list[int] = field(default_factory=list)
-    steps: list[int] = field(default_factory=list)
-    sources: list[int] = field(default_factory=list)
-    targets: list[int] = field(default_factory=list)
-    names: dict[int, list[Alias]] = field(default_factory=dict)
-    aliases: list[Alias] = field(default_factory=list)
-    hidden: list[int] = field(default_factory=list)
-    borders: list[tuple[int, int]] = field(default_factory=list)
-    is_cut: bool = False
+    few = draw_few(graph, scope, start, ways, depth=depth, most=most)
+    return few or draw_many(graph, scope, start, ways, depth=depth, most=most)
 
 
-def draw(graph: Graph, views: Views, scope: Scope, found: Mapping[Way, Found], *, most: int) -> Drawn:
-    """The nearest nodes, at most `most`, and the edges between them."""
-    drawn, walks = Drawn(), found.values()
+def draw_many(graph: Graph, scope: Scope, start: int, ways: Sequence[Way], *, depth: int, most: int) -> Drawn:
+    """As `draw`, of however many, with numpy."""
+    views = graph.views()
+    walks = walk(graph, views, scope, [start], ways, depth=depth, most=most).values()
+    drawn = Drawn(is_deeper=any(found.is_cut for found in walks))
     kept = _draw_nodes(drawn, len(graph.names), walks, most)
-    sources = _together([walk.sources for walk in walks])
-    targets = _together([walk.targets for walk in walks])
+    sources = _together([found.sources for found in walks])
+    targets = _together([found.targets for found in walks])
     # A data set that says itself what it is made from has edges from its sources straight to it.
     targets = targets[views.port_owner[views.target_port[targets]] % 2 == 1]
     if kept is not None:
@@ -60,27 +45,20 @@ def draw(graph: Graph, views: Views, scope: Scope, found: Mapping[Way, Found], *
         named = ((node, list_aliases(graph, node, scope)) for node in drawn.nodes if node in graph.aliases)
         drawn.names = {node: aliases for node, aliases in named if aliases}
         shown = set(drawn.nodes)
-        walked = dict.fromkeys(alias for walk in walks for alias in walk.aliases)
+        walked = dict.fromkeys(alias for found in walks for alias in found.aliases)
         drawn.aliases = [alias for alias in walked if alias.one in shown and alias.other in shown]
-    if any(walk.hidden for walk in walks):
-        _draw_hidden(drawn, graph, [hidden for walk in walks for hidden in walk.hidden], most)
+    if any(found.hidden for found in walks):
+        _draw_hidden(drawn, graph, [hidden for found in walks for hidden in found.hidden], most)
     return drawn
-
-
-def list_eras(graph: Graph, drawn: Drawn) -> list[int]:
-    """The eras that what is drawn rests on."""
-    edges = graph.edges
-    ports = edges.source_port.pick(drawn.sources) + edges.target_port.pick(drawn.targets)
-    return sorted(set(edges.era.pick(ports)))
 
 
 def _draw_nodes(drawn: Drawn, size: int, walks: Collection[Found], most: int) -> Any:
     """Draw the nearest nodes; gives which were, or None for all."""
     parts, steps = [], []
-    for step in range(max(len(walk.nodes) for walk in walks)):
-        for walk in walks:
-            if step < len(walk.nodes):
-                part = [walk.nodes[step]] if not step else [walk.owners[step - 1], walk.nodes[step]]
+    for step in range(max(len(found.nodes) for found in walks)):
+        for found in walks:
+            if step < len(found.nodes):
+                part = [found.nodes[step]] if not step else [found.owners[step - 1], found.nodes[step]]
                 parts += part
                 steps += [step] * len(part)
     nodes = np.concatenate(parts)

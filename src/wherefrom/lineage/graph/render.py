@@ -1,20 +1,16 @@
-"""What is drawn, as JSON in UTF-8. Pieces that no question changes are kept: most of an answer is such pieces.
-
-Reads only what never changes once it is there (names, edges, how eras began), and that a number at a time: so it needs
-no lock, and the graph may grow meanwhile.
-"""
+"""What is drawn, as JSON in UTF-8. Pieces that no question changes are kept: most of an answer is such pieces."""
 
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from wherefrom.lineage.graph.drawing import Drawn, list_aliases
+from wherefrom.lineage.graph.drawing import list_aliases
+from wherefrom.lineage.graph.drawn import Drawn
 from wherefrom.lineage.graph.graph import Alias, Graph
 from wherefrom.lineage.graph.shapes import HOWS
 from wherefrom.lineage.graph.walk import Scope
@@ -34,7 +30,7 @@ def time_text(at: int) -> str:
 
 
 class Kept(Generic[Piece]):
-    """Pieces by number, made when they are first asked for, many together. Safe for many threads."""
+    """Pieces by number, made when they are first asked for, many together."""
 
     def __init__(self, make: Callable[[Sequence[int]], Iterable[Piece]]) -> None:
         self._make = make
@@ -53,12 +49,10 @@ class Kept(Generic[Piece]):
 
 
 class Renderer:
-    """For one graph. Safe for many threads."""
+    """For one graph, and as that for one thread at a time."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        # One answer after the other becomes text: many at once would all crawl under Python's own lock.
-        self._turn = threading.Lock()
         self._ids: Kept[str] = Kept(self._make_ids)
         self._nodes: Kept[bytes] = Kept(self._make_nodes)
         self._sources: Kept[bytes] = Kept(self._make_sources)
@@ -72,8 +66,7 @@ class Renderer:
 
     def nodes(self, drawn: Drawn) -> list[bytes]:
         """Each node as a JSON object; of those hidden, that there is one, and of which type."""
-        with self._turn:
-            pieces = self._nodes.get(drawn.nodes)
+        pieces = self._nodes.get(drawn.nodes)
         if drawn.names:
             names = drawn.names
             pieces = [
@@ -126,8 +119,7 @@ class Renderer:
 
     def edges(self, drawn: Drawn) -> list[bytes]:
         """Each edge as a JSON object: into ports, out of them, between names of one data set, to hidden nodes."""
-        with self._turn:
-            found = self.source_edges(drawn.sources) + self.target_edges(drawn.targets)
+        found = self.source_edges(drawn.sources) + self.target_edges(drawn.targets)
         for alias in drawn.aliases:
             ends = self.id_of(alias.one), self.id_of(alias.other)
             why = _encode(alias.reason).encode(), alias.entry
