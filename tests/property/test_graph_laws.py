@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from tests.reference.live_lineage import Node, Reference, Said
 
 from wherefrom.lineage.graph import NEVER, Follower, Renderer, Scope, names, walk
+from wherefrom.lineage.graph.adjacency import Adjacency
 from wherefrom.lineage.graph.drawing import draw_many
 from wherefrom.lineage.graph.few import draw_few
 from wherefrom.lineage.graph.graph import holds
@@ -351,3 +352,19 @@ def test_what_is_small_and_plain_is_drawn_without_numpy_and_what_is_not_is_left_
         assert few(np.array([name != "space1" for name in graph.names.namespaces])) is None
         monkeypatch.setattr("wherefrom.lineage.graph.few.FEW", 7)
         assert few() is None
+
+
+def test_what_many_read_is_left_to_numpy_however_little_of_it_is_asked_for(monkeypatch):
+    read = [Said("event", at=0, run=n, job=n, shape=Shape.of([(1, "declared")], [])) for n in range(1, 21)]
+    with contextlib.closing(Database.in_memory()) as database, database.writing() as connection:
+        tables, follower = Views(connection, of_jobs=20), Follower()
+        for said in read:
+            tables.add(said)
+        follower.catch_up(GraphTables(connection), tables.size)
+        graph, looked_at = follower.graph, []
+        monkeypatch.setattr(Adjacency, "of", lambda self, node: looked_at.append(node))
+        monkeypatch.setattr("wherefrom.lineage.graph.few.FEW", 19)
+        scope, popular = Scope(tables.size), number_of(("dataset", 1))
+        assert draw_few(graph, scope, popular, ["down"], depth=1, most=1000) is None
+        assert looked_at == []
+        assert len(draw_many(graph, scope, popular, ["down"], depth=1, most=1000).nodes) == 21

@@ -69,6 +69,12 @@ class Adjacency:
         result: Longs = found.astype(np.int64)
         return result
 
+    def count_of(self, node: int) -> int:
+        """How many edges one node has, of those settled."""
+        starts = self._plain[1]
+        count = starts[node + 1] - starts[node] if node < len(starts) - 1 else 0
+        return int(count + len(self._new[node]) if node in self._new else count)
+
     def of(self, node: int) -> list[int]:
         """The edges of one node, whether settled or not."""
         if self._noted < len(self.keys):

@@ -37,7 +37,6 @@ class _Side:
             self._first, self._node_of = edges.source_from.values, edges.source_node.values
         self._seen: set[int] = set()
         self._seen_ports: set[int] = set()
-        self._seen_owners: set[int] = set()
         self.level: list[int] = []
         self.near: list[int] = []  # edges between the nodes walked and their ports
         self.far: list[int] = []  # edges at the ports' other side
@@ -57,7 +56,7 @@ class _Side:
                 raise _LeftToNumpy
 
     def step(self) -> list[int]:
-        """Go one step; gives the jobs passed for the first time. The nodes reached are the new level."""
+        """Go one step; gives the jobs passed. The nodes reached are the new level."""
         ports = self.ports_of_level(self.near)
         new = sorted(set(ports) - self._seen_ports)
         self._seen_ports.update(new)
@@ -65,14 +64,14 @@ class _Side:
         reached: list[int] = []
         for port in new:
             edges = range(first[port], first[port + 1])
+            _check_few(len(edges))
             self.far += edges
             reached += map(node_of.__getitem__, edges)
         owner = self._edges.owner.values
-        owners = sorted({job for port in new if (job := owner[port]) % 2} - self._seen_owners)
+        owners = sorted({job for port in new if (job := owner[port]) % 2})
         if not self._edges.jobs_as_ends.isdisjoint(owners):
             raise _LeftToNumpy
-        self._seen_owners.update(owners)
-        self.count += sum(job not in self._seen for job in owners)
+        self.count += len(owners)
         self._reach(reached)
         return owners
 
@@ -82,10 +81,12 @@ class _Side:
         era, owner = edges.era.values, edges.owner.values
         ports: list[int] = []
         for node in self.level:
+            index = edges.owned if node % 2 else self._index
+            _check_few(index.count_of(node))
             if node % 2:
-                ports += [port for port in edges.owned.of(node) if holds(era[port])]
+                ports += [port for port in index.of(node) if holds(era[port])]
                 continue
-            for edge in self._index.of(node):
+            for edge in index.of(node):
                 port = port_of[edge]
                 if holds(era[port]):
                     if may_see and not may_see(owner[port]):
@@ -93,6 +94,12 @@ class _Side:
                     ports.append(port)
                     entering.append(edge)
         return ports
+
+
+def _check_few(count: int) -> None:
+    """Many at one place, such as the readers of what everybody reads: not even looked at here."""
+    if count > FEW:
+        raise _LeftToNumpy
 
 
 def draw_few(graph: Graph, scope: Scope, start: int, ways: Sequence[Way], *, depth: int, most: int) -> Drawn | None:
