@@ -7,27 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import numpy as np
 import orjson
-from fastapi import Query
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+from pydantic import Field
 from starlette.responses import Response
 
 from wherefrom.errors import FormatError, NotFoundError
 from wherefrom.ledger import parse_as_of, prove_entry
 from wherefrom.lineage.graph import NEVER, Scope, time_text
 from wherefrom.server.access.guard import Action, Guard, Principal
+from wherefrom.server.parameters import REFUSED, Parameters
 from wherefrom.statements import canonical_name, format_time, parse_time
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-
     from wherefrom.archive.live import Sight
     from wherefrom.server.admission import Admission
     from wherefrom.server.asker import Asker
 
-READ: Final[dict[str, Any]] = {"x-wherefrom-action": "read"}
 MAX_NODES: Final = 5000
 MAX_DEPTH: Final = 100
 MAX_NAME: Final = 10_000
@@ -36,24 +36,42 @@ _MOST_SPLITS: Final = 100
 _MOST_CALLERS: Final = 1000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TYPES: Final = ("dataset", "job", "run")
+Form = TypeVar("Form", bound="Asked")
 
-Node = Annotated[
-    str | None,
-    Query(max_length=MAX_NAME, description="`dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME` or `run:ID`."),
-]
-NodeType = Annotated[str, Query(pattern="^(dataset|job)$", description="Together with `namespace` and `name`.")]
-Namespace = Annotated[str | None, Query(max_length=MAX_NAME)]
-NodeName = Annotated[str | None, Query(max_length=MAX_NAME)]
-Depth = Annotated[int, Query(ge=0, le=MAX_DEPTH, description="Steps from data to data.")]
-AsOf = Annotated[
-    str | None,
-    Query(alias="asOf", max_length=64, description="As recorded then: an entry's index, a time (RFC 3339), or a day."),
-]
-ValidAt = Annotated[
-    str | None, Query(alias="validAt", max_length=64, description="What was so at that time, by the events' own times.")
-]
-MaxNodes = Annotated[int, Query(alias="maxNodes", ge=1, le=MAX_NODES)]
-Proof = Annotated[bool, Query(description="Add inclusion proofs of the statements the answer rests on.")]
+Depth = Annotated[int, Field(ge=0, le=MAX_DEPTH, description="Steps from data to data.")]
+MaxNodes = Annotated[int, Field(ge=1, le=MAX_NODES)]
+Proof = Annotated[bool, Field(description="Add inclusion proofs of the statements the answer rests on.")]
+
+
+class Asked(Parameters):
+    """What every question may say: as of when."""
+
+    as_of: Annotated[
+        str | None,
+        Field(max_length=64, description="As recorded then: an entry's index, a time (RFC 3339), or a day."),
+    ] = None
+
+
+class AskedThen(Asked):
+    """A question about one time of those it is known of."""
+
+    valid_at: Annotated[
+        str | None, Field(max_length=64, description="What was so at that time, by the events' own times.")
+    ] = None
+
+
+class NodeAsked(Parameters):
+    """Which node a question is about."""
+
+    node: Annotated[
+        str | None,
+        Field(max_length=MAX_NAME, description="`dataset:NAMESPACE:NAME`, `job:NAMESPACE:NAME` or `run:ID`."),
+    ] = None
+    type: Annotated[str, Field(pattern="^(dataset|job)$", description="Together with `namespace` and `name`.")] = (
+        "dataset"
+    )
+    namespace: Annotated[str | None, Field(max_length=MAX_NAME)] = None
+    name: Annotated[str | None, Field(max_length=MAX_NAME)] = None
 
 
 class Question:
@@ -64,15 +82,15 @@ class Question:
         valid_at: microseconds since 1970; None for whatever was said.
     """
 
-    def __init__(self, sight: Sight, seen: Seen, caller: Principal, as_of: str | None, valid_at: str | None) -> None:
+    def __init__(self, sight: Sight, seen: Seen, caller: Principal, asked: Asked) -> None:
         """As the caller put it. Raises FormatError, NotFoundError."""
         self.sight, self.caller = sight, caller
         self.graph, self.renderer = sight.graph, sight.renderer
         self._seen = seen
         self.valid_at: int | None = None
-        if valid_at is not None:
-            self.valid_at = (parse_time(valid_at, what="validAt") - _EPOCH) // timedelta(microseconds=1)
-        self.size = sight.size if as_of is None else self.parse_as_of(as_of)
+        if isinstance(asked, AskedThen) and asked.valid_at is not None:
+            self.valid_at = (parse_time(asked.valid_at, what="validAt") - _EPOCH) // timedelta(microseconds=1)
+        self.size = sight.size if asked.as_of is None else self.parse_as_of(asked.as_of)
         self.scope = self._scope(self.size, self.valid_at)
 
     def parse_as_of(self, text: str) -> int:
@@ -92,25 +110,23 @@ class Question:
 
     # --- nodes -------------------------------------------------------------------------------------------------------
 
-    def find_node(
-        self, text: str | None, type_: str = "dataset", namespace: str | None = None, name: str | None = None
-    ) -> int:
-        """The node that the caller means. Raises NotFoundError, likewise for one that he may not see; FormatError."""
-        if text is None:
-            if namespace is None or name is None:
-                raise FormatError("a node is named by `node`, or by `namespace` and `name`")
-            found = self._find(type_, namespace, name)
-            said = f"{type_} {name[:200]!r} of namespace {namespace[:200]!r}"
-        else:
-            type_, _, rest = text.partition(":")
-            if type_ not in _TYPES or not rest:
-                raise FormatError(f"node {text[:200]!r}: expected dataset:NAMESPACE:NAME, job:NAMESPACE:NAME or run:ID")
-            if type_ == "run":
-                return self._find_run(rest)
-            found, said = self._find_split(type_, rest), f"{type_} {rest[:400]!r}"
-        if found is None:
-            raise NotFoundError(f"no {said}", hint="/v1/search finds names")
-        return found
+    def find_asked(self, asked: NodeAsked) -> int:
+        """The node that the caller means. Raises as `find_node`."""
+        if asked.node is not None:
+            return self.find_node(asked.node)
+        if asked.namespace is None or asked.name is None:
+            raise FormatError("a node is named by `node`, or by `namespace` and `name`")
+        found = self._find(asked.type, asked.namespace, asked.name)
+        return _require(found, f"{asked.type} {asked.name[:200]!r} of namespace {asked.namespace[:200]!r}")
+
+    def find_node(self, text: str) -> int:
+        """The node with this id. Raises NotFoundError, likewise for one that the caller may not see; FormatError."""
+        kind, _, rest = text.partition(":")
+        if kind not in _TYPES or not rest:
+            raise FormatError(f"node {text[:200]!r}: expected dataset:NAMESPACE:NAME, job:NAMESPACE:NAME or run:ID")
+        if kind == "run":
+            return self._find_run(rest)
+        return _require(self._find_split(kind, rest), f"{kind} {rest[:400]!r}")
 
     def _find_split(self, type_: str, rest: str) -> int | None:
         """Namespaces have colons, and so may names: whichever split names something."""
@@ -207,19 +223,38 @@ class Seen:
         return known[2]
 
 
-async def ask(
-    request: Request, answer: Callable[[Question], Response], as_of: str | None = None, valid_at: str | None = None
-) -> Response:
-    """The answer to a question of the request's sender, about now or as of then.
+def add_question(
+    router: APIRouter, path: str, form: type[Form], tell: Callable[[Question, Form], Response], summary: str
+) -> None:
+    """Have a router answer a question: `tell` does, in the thread that has the graph.
 
-    Raises Unauthenticated, Denied, FormatError, NotFoundError, and what `Asker.ask` raises.
+    The sender needs READ in some namespace; see `Asker.ask` for what else is raised.
     """
-    state = request.app.state
-    admission: Admission = state.admission
-    caller = await admission.principal_of(request)
-    await admission.ask(lambda: state.guard.require_any(caller, Action.READ))
-    asker: Asker = state.asker
-    return await asker.ask(lambda sight: answer(Question(sight, state.seen, caller, as_of, valid_at)))
+
+    async def handle(request: Request) -> Response:
+        state = request.app.state
+        asked = form.of(request)
+        admission: Admission = state.admission
+        caller = await admission.principal_of(request)
+        await admission.ask(lambda: state.guard.require_any(caller, Action.READ))
+        asker: Asker = state.asker
+        return await asker.ask(lambda sight: tell(Question(sight, state.seen, caller, asked), asked))
+
+    router.add_api_route(
+        path,
+        handle,
+        name=tell.__name__,
+        summary=summary,
+        response_class=JSONResponse,
+        responses=REFUSED,
+        openapi_extra={"x-wherefrom-action": "read", "parameters": form.describe()},
+    )
+
+
+def _require(found: int | None, said: str) -> int:
+    if found is None:
+        raise NotFoundError(f"no {said}", hint="/v1/search finds names")
+    return found
 
 
 def answer(head: dict[str, Any], **members: bytes | list[bytes]) -> Response:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from itertools import islice
 from typing import Annotated, Any, Final
 
 import numpy as np
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter
+from pydantic import Field
 from starlette.responses import Response
 
 from wherefrom.archive.archive import Recorded, to_recorded
 from wherefrom.errors import FormatError, NotFoundError
 from wherefrom.lineage.graph import Way, time_text, walk
 from wherefrom.lineage.graph.search import RANKS
-from wherefrom.server.asking import READ, AsOf, Namespace, Proof, Question, answer_value, ask
+from wherefrom.server.asking import MAX_NAME, Asked, Proof, Question, add_question, answer_value
+from wherefrom.server.parameters import PlainRoute
 from wherefrom.server.visibility import is_visible, namespaces_of_recorded
 from wherefrom.statements import event_kind_of
 
@@ -27,89 +30,81 @@ MAX_RUN_EVENTS: Final = 1000
 _MANY_JOBS: Final = 1000
 _EVENTS_FOR_SCHEMA: Final = 10
 
-Limit = Annotated[int, Query(ge=1, le=MAX_PAGE)]
-Cursor = Annotated[int, Query(ge=0, lt=2**53, description="Where the page before ended: its `next`.")]
-Kind = Annotated[str | None, Query(alias="type", pattern="^(dataset|job)$")]
+Limit = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+Kind = Annotated[str | None, Field(pattern="^(dataset|job)$")]
+Space = Annotated[str | None, Field(max_length=MAX_NAME)]
+
+
+class SearchAsked(Asked):
+    q: Annotated[str, Field(max_length=1000)]
+    type: Kind = None
+    namespace: Space = None
+    limit: Limit = 20
+
+
+class EntitiesAsked(Asked):
+    type: Kind = None
+    namespace: Space = None
+    prefix: Annotated[str, Field(max_length=1000, description="How their names begin.")] = ""
+    cursor: Annotated[int, Field(ge=0, lt=2**53, description="Where the page before ended: its `next`.")] = 0
+    limit: Limit = 100
+
+
+class EntityAsked(Asked):
+    in_path = frozenset({"node"})
+    node: Annotated[str, Field(max_length=MAX_NAME, description="`dataset:NAMESPACE:NAME` or `job:NAMESPACE:NAME`.")]
+
+
+class RunsAsked(Asked):
+    job: Annotated[str | None, Field(max_length=MAX_NAME, description="`job:NAMESPACE:NAME`.")] = None
+    limit: Limit = 50
+
+
+class RunAsked(Asked):
+    in_path = frozenset({"run_id"})
+    run_id: Annotated[str, Field(alias="run_id", max_length=100)]
+    proof: Proof = False
 
 
 def make_router() -> APIRouter:
-    router = APIRouter(prefix="/v1", tags=["entities"])
-
-    @router.get("/search", openapi_extra=READ, summary="Data sets and jobs by name, the best first")
-    async def search(
-        request: Request,
-        q: Annotated[str, Query(max_length=1000)],
-        type_: Kind = None,
-        namespace: Namespace = None,
-        limit: Limit = 20,
-        as_of: AsOf = None,
-    ) -> Response:
-        def tell(question: Question) -> Response:
-            return answer_value(question.head() | _search(question, q, type_, namespace, limit))
-
-        return await ask(request, tell, as_of)
-
-    @router.get("/entities", openapi_extra=READ, summary="Data sets and jobs, page by page, the oldest first")
-    async def list_entities(
-        request: Request,
-        type_: Kind = None,
-        namespace: Namespace = None,
-        prefix: Annotated[str, Query(max_length=1000, description="How their names begin.")] = "",
-        cursor: Cursor = 0,
-        limit: Limit = 100,
-        as_of: AsOf = None,
-    ) -> Response:
-        def tell(question: Question) -> Response:
-            return answer_value(question.head() | _list(question, type_, namespace, prefix, cursor, limit))
-
-        return await ask(request, tell, as_of)
-
-    @router.get("/entities/{node:path}", openapi_extra=READ, summary="A data set or a job, and what is known of it")
-    async def read_entity(
-        request: Request,
-        node: Annotated[str, Path(max_length=10_000, description="`dataset:NAMESPACE:NAME` or `job:NAMESPACE:NAME`.")],
-        as_of: AsOf = None,
-    ) -> Response:
-        def tell(question: Question) -> Response:
-            if not node.startswith(("dataset:", "job:")):
-                raise FormatError(f"entity {node[:100]!r}: expected dataset:NAMESPACE:NAME or job:NAMESPACE:NAME")
-            found = question.find_node(node)
-            return answer_value(question.head() | (_read_job if found % 2 else _read_dataset)(question, found))
-
-        return await ask(request, tell, as_of)
-
-    @router.get("/runs", openapi_extra=READ, summary="Runs, the newest first")
-    async def list_runs(
-        request: Request,
-        job: Annotated[str | None, Query(max_length=10_000, description="`job:NAMESPACE:NAME`.")] = None,
-        limit: Limit = 50,
-        as_of: AsOf = None,
-    ) -> Response:
-        def tell(question: Question) -> Response:
-            return answer_value(question.head() | _list_runs(question, job, limit))
-
-        return await ask(request, tell, as_of)
-
-    @router.get("/runs/{run_id}", openapi_extra=READ, summary="A run: its events, what it used and generated")
-    async def read_run(
-        request: Request,
-        run_id: Annotated[str, Path(max_length=100)],
-        as_of: AsOf = None,
-        proof: Proof = False,
-    ) -> Response:
-        def tell(question: Question) -> Response:
-            return answer_value(question.head() | _read_run(question, run_id, proof=proof))
-
-        return await ask(request, tell, as_of)
-
+    router = APIRouter(prefix="/v1", tags=["entities"], route_class=PlainRoute)
+    add = functools.partial(add_question, router)
+    add("/search", SearchAsked, search, "Data sets and jobs by name, the best first")
+    add("/entities", EntitiesAsked, list_entities, "Data sets and jobs, page by page, the oldest first")
+    add("/entities/{node:path}", EntityAsked, read_entity, "A data set or a job, and what is known of it")
+    add("/runs", RunsAsked, list_runs, "Runs, the newest first")
+    add("/runs/{run_id}", RunAsked, read_run, "A run: its events, what it used and generated")
     return router
 
 
-def _search(question: Question, text: str, type_: str | None, namespace: str | None, limit: int) -> dict[str, Any]:
-    names = question.graph.names
+def search(question: Question, asked: SearchAsked) -> Response:
+    return answer_value(question.head() | _search(question, asked))
+
+
+def list_entities(question: Question, asked: EntitiesAsked) -> Response:
+    return answer_value(question.head() | _list(question, asked))
+
+
+def read_entity(question: Question, asked: EntityAsked) -> Response:
+    if not asked.node.startswith(("dataset:", "job:")):
+        raise FormatError(f"entity {asked.node[:100]!r}: expected dataset:NAMESPACE:NAME or job:NAMESPACE:NAME")
+    found = question.find_node(asked.node)
+    return answer_value(question.head() | (_read_job if found % 2 else _read_dataset)(question, found))
+
+
+def list_runs(question: Question, asked: RunsAsked) -> Response:
+    return answer_value(question.head() | _list_runs(question, asked.job, asked.limit))
+
+
+def read_run(question: Question, asked: RunAsked) -> Response:
+    return answer_value(question.head() | _read_run(question, asked.run_id, proof=asked.proof))
+
+
+def _search(question: Question, asked: SearchAsked) -> dict[str, Any]:
+    names, namespace = question.graph.names, asked.namespace
     spaces, entries = names.namespace.values, names.entry.values
     wanted = None if namespace is None else names.find_namespace(namespace)
-    parity = None if type_ is None else int(type_ == "job")
+    parity = None if asked.type is None else int(asked.type == "job")
 
     def accept(node: int) -> bool:
         return (
@@ -119,30 +114,28 @@ def _search(question: Question, text: str, type_: str | None, namespace: str | N
             and question.is_seen(node)
         )
 
-    hits = question.sight.follower.search.find(text, accept=accept, limit=limit)
+    hits = question.sight.follower.search.find(asked.q, accept=accept, limit=asked.limit)
     found = [{**_node(question, hit.node), "match": RANKS[hit.rank], "score": round(hit.score, 1)} for hit in hits]
     return {"results": found}
 
 
-def _list(
-    question: Question, type_: str | None, namespace: str | None, prefix: str, cursor: int, limit: int
-) -> dict[str, Any]:
+def _list(question: Question, asked: EntitiesAsked) -> dict[str, Any]:
     names = question.graph.names
     spaces = names.namespace.view()
     takes = (spaces >= 0) & (names.entry.view() < question.size)
-    takes[:cursor] = False
-    if type_ is not None:
-        takes[int(type_ != "job") :: 2] = False
-    if namespace is not None:
-        takes &= spaces == names.find_namespace(namespace)
+    takes[: asked.cursor] = False
+    if asked.type is not None:
+        takes[int(asked.type != "job") :: 2] = False
+    if asked.namespace is not None:
+        takes &= spaces == names.find_namespace(asked.namespace)
     if question.scope.seen is not None:
         takes &= question.scope.seen[spaces]
     found: list[dict[str, Any]] = []
     after = None
     nodes = np.flatnonzero(takes)
     for node in nodes[:MAX_SCANNED].tolist():
-        if not prefix or names[node].name.startswith(prefix):
-            if len(found) == limit:
+        if not asked.prefix or names[node].name.startswith(asked.prefix):
+            if len(found) == asked.limit:
                 after = node
                 break
             found.append(_node(question, node))

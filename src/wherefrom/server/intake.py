@@ -8,12 +8,12 @@ or of the data set of a DatasetEvent; what else an event names are references, w
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Coroutine, Sequence
-from typing import TYPE_CHECKING, Any, Final, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import orjson
 from fastapi import APIRouter, Request
-from fastapi.routing import APIRoute
+from pydantic import Field
 from starlette.responses import Response
 
 from wherefrom.archive.taking import Taken
@@ -21,6 +21,7 @@ from wherefrom.errors import UnavailableError, WherefromError
 from wherefrom.server.access.guard import Action, Guard, Principal
 from wherefrom.server.admission import Admission
 from wherefrom.server.errors import RequestError, status_of
+from wherefrom.server.parameters import Parameters, PlainRoute
 from wherefrom.server.readers import Readers
 from wherefrom.server.reading import Brought, Read, Written
 
@@ -33,20 +34,19 @@ if TYPE_CHECKING:
 MAX_LISTED_MARKS: Final = 100
 _JSON: Final = "application/json"
 
-# Read by hand: the framework takes longer over a parameter that is not there than over all else of a request.
-_STRICT: Final[dict[str, Any]] = {
-    "name": "strict",
-    "in": "query",
-    "required": False,
-    "description": "Refuse events that break OpenLineage's specification; the server's setting by default.",
-    "schema": {"type": "boolean"},
-}
-_BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
+
+class Sent(Parameters):
+    """How a sender wants his events taken."""
+
+    strict: Annotated[
+        bool | None,
+        Field(description="Refuse events that break OpenLineage's specification; the server's setting by default."),
+    ] = None
 
 
 def _extra(schema: dict[str, Any]) -> dict[str, Any]:
     body = {"required": True, "content": {_JSON: {"schema": schema}}}
-    return {"x-wherefrom-action": "write", "requestBody": body, "parameters": [_STRICT]}
+    return {"x-wherefrom-action": "write", "requestBody": body, "parameters": Sent.describe()}
 
 
 _EVENT: Final[dict[str, Any]] = {
@@ -57,15 +57,8 @@ _EVENT: Final[dict[str, Any]] = {
 }
 
 
-class _PlainRoute(APIRoute):
-    """A route whose function takes the request and gives the response, with nothing of the framework between."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        return cast("Callable[[Request], Coroutine[Any, Any, Response]]", self.endpoint)
-
-
 def make_router() -> APIRouter:
-    router = APIRouter(prefix="/api/v1", tags=["OpenLineage"], route_class=_PlainRoute)
+    router = APIRouter(prefix="/api/v1", tags=["OpenLineage"], route_class=PlainRoute)
 
     @router.post(
         "/lineage",
@@ -133,8 +126,9 @@ class _Door:
         return await self._admission.ask(lambda: _list_refused(self._guard, principal, read))
 
     async def read(self, *, is_batch: bool) -> list[Read]:
-        body, strict = await self._request.body(), self.is_strict()
-        return await self._readers.read(Brought(body, is_batch, strict))
+        strict = Sent.of(self._request).strict
+        body = await self._request.body()
+        return await self._readers.read(Brought(body, is_batch, self.settings.strict if strict is None else strict))
 
     async def take(self, read: Sequence[Read]) -> list[Taken]:
         found = [one.signed if isinstance(one, Written) else one for one in read]
@@ -142,15 +136,6 @@ class _Door:
         for outcome, count in Counter(map(_outcome, taken)).items():
             self._metrics.events.labels(outcome).inc(count)
         return taken
-
-    def is_strict(self) -> bool:
-        """What the request asks for, else the server's setting. Raises RequestError."""
-        asked = self._request.query_params.get("strict")
-        if asked is None:
-            return self.settings.strict
-        if asked.lower() not in _BOOLEANS:
-            raise RequestError(422, f"query parameter strict is {asked[:60]!r}, expected true or false")
-        return _BOOLEANS[asked.lower()]
 
 
 def _require(guard: Guard, principal: Principal, namespaces: Sequence[str]) -> None:

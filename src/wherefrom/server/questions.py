@@ -10,156 +10,133 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final
 
 import orjson
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter
+from pydantic import Field
 from starlette.responses import Response
 
 from wherefrom.errors import FormatError
 from wherefrom.lineage.graph import Drawn, Renderer, Way, draw, list_eras
-from wherefrom.lineage.graph.columns import Field, FieldEdge, FieldsFound, list_columns, walk_columns
+from wherefrom.lineage.graph.columns import FieldEdge, FieldsFound, NodeField, list_columns, walk_columns
 from wherefrom.lineage.graph.paths import Hop, find_paths
 from wherefrom.server.asking import (
-    READ,
-    AsOf,
+    Asked,
+    AskedThen,
     Depth,
     MaxNodes,
-    Namespace,
-    Node,
-    NodeName,
-    NodeType,
+    NodeAsked,
     Proof,
     Question,
-    ValidAt,
+    add_question,
     answer,
-    ask,
 )
+from wherefrom.server.parameters import PlainRoute
 
 DEFAULT_DEPTH: Final = 10
 MAX_PATHS: Final = 10
 _WAYS: Final[dict[str, tuple[Way, ...]]] = {"up": ("up",), "down": ("down",), "both": ("up", "down")}
 
-Direction = Annotated[str, Query(pattern="^(up|down|both)$", description="What it comes from, what it feeds, or both.")]
+Direction = Annotated[str, Field(pattern="^(up|down|both)$", description="What it comes from, what it feeds, or both.")]
+
+
+class LineageAsked(NodeAsked, AskedThen):
+    direction: Direction = "both"
+    depth: Depth = DEFAULT_DEPTH
+    columns: Annotated[bool, Field(description="Add the columns' lineage between the nodes given.")] = False
+    field: Annotated[
+        str | None, Field(max_length=1000, description="Only what comes from this field, or goes into it.")
+    ] = None
+    kinds: Annotated[str, Field(pattern="^(dataset|job|dataset,job|job,dataset)$")] = "dataset,job"
+    max_nodes: MaxNodes = 1000
+    proof: Proof = False
+
+
+class ImpactAsked(NodeAsked, AskedThen):
+    depth: Depth = 100
+    max_nodes: MaxNodes = 5000
+
+
+class PathAsked(AskedThen):
+    source: Annotated[str, Field(alias="from", max_length=10_000)]
+    target: Annotated[str, Field(alias="to", max_length=10_000)]
+    count: Annotated[int, Field(ge=1, le=MAX_PATHS, description="How many of the shortest ones.")] = 3
+    depth: Depth = 100
+
+
+class DiffAsked(NodeAsked, Asked):
+    since: Annotated[str, Field(alias="from", max_length=64, description="An entry, a time or a day.")]
+    as_of: Annotated[str | None, Field(alias="to", max_length=64, description="Likewise; now by default.")] = None
+    direction: Direction = "both"
+    depth: Depth = DEFAULT_DEPTH
+    max_nodes: MaxNodes = 1000
 
 
 def make_router() -> APIRouter:
-    router = APIRouter(prefix="/v1", tags=["questions"])
-
-    @router.get("/lineage", openapi_extra=READ, summary="What a data set, job or run comes from, and what it feeds")
-    async def lineage(
-        request: Request,
-        node: Node = None,
-        type_: Annotated[NodeType, Query(alias="type")] = "dataset",
-        namespace: Namespace = None,
-        name: NodeName = None,
-        direction: Direction = "both",
-        depth: Depth = DEFAULT_DEPTH,
-        columns: Annotated[bool, Query(description="Add the columns' lineage between the nodes given.")] = False,
-        field: Annotated[
-            str | None, Query(max_length=1000, description="Only what comes from this field, or goes into it.")
-        ] = None,
-        kinds: Annotated[str, Query(pattern="^(dataset|job|dataset,job|job,dataset)$")] = "dataset,job",
-        as_of: AsOf = None,
-        valid_at: ValidAt = None,
-        max_nodes: MaxNodes = 1000,
-        proof: Proof = False,
-    ) -> Response:
-        def tell(question: Question) -> Response:
-            start = question.find_node(node, type_, namespace, name)
-            if field is not None:
-                return _field_lineage(question, Field(start, field), _WAYS[direction], depth, max_nodes, proof=proof)
-            drawn = draw(question.graph, question.scope, start, _WAYS[direction], depth=depth, most=max_nodes)
-            nodes, edges = question.renderer.nodes(drawn), question.renderer.edges(drawn)
-            if "," not in kinds:
-                nodes, edges = _contract(drawn, nodes, edges, kinds)
-            more: dict[str, bytes | list[bytes]] = {}
-            if columns:
-                found = list_columns(question.graph, list_eras(question.graph, drawn), set(drawn.nodes))
-                more["columns"] = [orjson.dumps(_field_edge(question, edge)) for edge in found]
-            if proof:
-                more["evidence"] = orjson.dumps(question.prove(list_eras(question.graph, drawn)))
-            head = question.head(truncated=drawn.truncated, hidden=len(drawn.hidden))
-            return answer(head, node=question.renderer.id_of(start), nodes=nodes, edges=edges, **more)
-
-        return await ask(request, tell, as_of, valid_at)
-
-    @router.get("/impact", openapi_extra=READ, summary="What a change of a node touches, by distance and namespace")
-    async def impact(
-        request: Request,
-        node: Node = None,
-        type_: Annotated[NodeType, Query(alias="type")] = "dataset",
-        namespace: Namespace = None,
-        name: NodeName = None,
-        depth: Depth = 100,
-        as_of: AsOf = None,
-        valid_at: ValidAt = None,
-        max_nodes: MaxNodes = 5000,
-    ) -> Response:
-        def tell(question: Question) -> Response:
-            start = question.find_node(node, type_, namespace, name)
-            drawn = draw(question.graph, question.scope, start, ("down",), depth=depth, most=max_nodes)
-            return answer(
-                question.head(truncated=drawn.truncated, hidden=len(drawn.hidden)),
-                node=question.renderer.id_of(start),
-                total=orjson.dumps({"datasets": _count(drawn, 0), "jobs": _count(drawn, 1)}),
-                byDistance=orjson.dumps(_group(question, drawn)),
-                nodes=question.renderer.nodes(drawn),
-            )
-
-        return await ask(request, tell, as_of, valid_at)
-
-    @router.get("/path", openapi_extra=READ, summary="How one node is connected with another")
-    async def path(
-        request: Request,
-        source: Annotated[str, Query(alias="from", max_length=10_000)],
-        target: Annotated[str, Query(alias="to", max_length=10_000)],
-        count: Annotated[int, Query(ge=1, le=MAX_PATHS, description="How many of the shortest ones.")] = 3,
-        depth: Depth = 100,
-        as_of: AsOf = None,
-        valid_at: ValidAt = None,
-    ) -> Response:
-        def tell(question: Question) -> Response:
-            ends = question.find_node(source), question.find_node(target)
-            graph, views, scope = question.graph, question.sight.views(), question.scope
-            direction, found = "down", find_paths(graph, views, scope, *ends, count=count, depth=depth)
-            is_cut = found.is_cut
-            if not found.paths and ends[0] != ends[1]:  # the other way round
-                direction, found = "up", find_paths(graph, views, scope, *reversed(ends), count=count, depth=depth)
-                is_cut |= found.is_cut
-            paths = [_path(question.renderer, hops) for hops in found.paths]
-            head = question.head(truncated="depth" if is_cut and not paths else None)
-            head["found"] = {"connected": bool(paths), "direction": direction if paths else None}
-            return answer(head | {"steps": found.steps, "more": found.more}, paths=paths)
-
-        return await ask(request, tell, as_of, valid_at)
-
-    @router.get("/diff", openapi_extra=READ, summary="How a node's lineage changed between two entries or times")
-    async def diff(
-        request: Request,
-        since: Annotated[str, Query(alias="from", max_length=64, description="As `asOf`.")],
-        until: Annotated[str | None, Query(alias="to", max_length=64, description="As `asOf`; now by default.")] = None,
-        node: Node = None,
-        type_: Annotated[NodeType, Query(alias="type")] = "dataset",
-        namespace: Namespace = None,
-        name: NodeName = None,
-        direction: Direction = "both",
-        depth: Depth = DEFAULT_DEPTH,
-        max_nodes: MaxNodes = 1000,
-    ) -> Response:
-        def tell(question: Question) -> Response:
-            before, start = question.parse_as_of(since), question.find_node(node, type_, namespace, name)
-            old, new = (
-                draw(question.graph, scope, start, _WAYS[direction], depth=depth, most=max_nodes)
-                for scope in (question.as_of(before), question.scope)
-            )
-            ended = _list_ended(question, list_eras(question.graph, old))
-            limits = {old.truncated, new.truncated}
-            truncated = next((limit for limit in ("maxNodes", "depth") if limit in limits), None)
-            head = question.head(truncated=truncated, hidden=max(len(old.hidden), len(new.hidden)))
-            head |= {"from": before - 1, "to": question.size - 1}
-            return answer(head, node=question.renderer.id_of(start), **_compare(question.renderer, old, new, ended))
-
-        return await ask(request, tell, until)
-
+    router = APIRouter(prefix="/v1", tags=["questions"], route_class=PlainRoute)
+    add_question(router, "/lineage", LineageAsked, lineage, "What a data set, job or run comes from, and what it feeds")
+    add_question(router, "/impact", ImpactAsked, impact, "What a change of a node touches, by distance and namespace")
+    add_question(router, "/path", PathAsked, path, "How one node is connected with another")
+    add_question(router, "/diff", DiffAsked, diff, "How a node's lineage changed between two entries or times")
     return router
+
+
+def lineage(question: Question, asked: LineageAsked) -> Response:
+    start = question.find_asked(asked)
+    if asked.field is not None:
+        return _field_lineage(question, NodeField(start, asked.field), asked)
+    ways = _WAYS[asked.direction]
+    drawn = draw(question.graph, question.scope, start, ways, depth=asked.depth, most=asked.max_nodes)
+    nodes, edges = question.renderer.nodes(drawn), question.renderer.edges(drawn)
+    if "," not in asked.kinds:
+        nodes, edges = _contract(drawn, nodes, edges, asked.kinds)
+    more: dict[str, bytes | list[bytes]] = {}
+    if asked.columns:
+        found = list_columns(question.graph, list_eras(question.graph, drawn), set(drawn.nodes))
+        more["columns"] = [orjson.dumps(_field_edge(question, edge)) for edge in found]
+    if asked.proof:
+        more["evidence"] = orjson.dumps(question.prove(list_eras(question.graph, drawn)))
+    head = question.head(truncated=drawn.truncated, hidden=len(drawn.hidden))
+    return answer(head, node=question.renderer.id_of(start), nodes=nodes, edges=edges, **more)
+
+
+def impact(question: Question, asked: ImpactAsked) -> Response:
+    start = question.find_asked(asked)
+    drawn = draw(question.graph, question.scope, start, ("down",), depth=asked.depth, most=asked.max_nodes)
+    return answer(
+        question.head(truncated=drawn.truncated, hidden=len(drawn.hidden)),
+        node=question.renderer.id_of(start),
+        total=orjson.dumps({"datasets": _count(drawn, 0), "jobs": _count(drawn, 1)}),
+        byDistance=orjson.dumps(_group(question, drawn)),
+        nodes=question.renderer.nodes(drawn),
+    )
+
+
+def path(question: Question, asked: PathAsked) -> Response:
+    ends = question.find_node(asked.source), question.find_node(asked.target)
+    graph, views, scope = question.graph, question.sight.views(), question.scope
+    direction, found = "down", find_paths(graph, views, scope, *ends, count=asked.count, depth=asked.depth)
+    is_cut = found.is_cut
+    if not found.paths and ends[0] != ends[1]:  # the other way round
+        direction, ends = "up", (ends[1], ends[0])
+        found = find_paths(graph, views, scope, *ends, count=asked.count, depth=asked.depth)
+        is_cut |= found.is_cut
+    paths = [_path(question.renderer, hops) for hops in found.paths]
+    head = question.head(truncated="depth" if is_cut and not paths else None)
+    head["found"] = {"connected": bool(paths), "direction": direction if paths else None}
+    return answer(head | {"steps": found.steps, "more": found.more}, paths=paths)
+
+
+def diff(question: Question, asked: DiffAsked) -> Response:
+    before, start = question.parse_as_of(asked.since), question.find_asked(asked)
+    old, new = (
+        draw(question.graph, scope, start, _WAYS[asked.direction], depth=asked.depth, most=asked.max_nodes)
+        for scope in (question.as_of(before), question.scope)
+    )
+    ended = _list_ended(question, list_eras(question.graph, old))
+    limits = {old.truncated, new.truncated}
+    truncated = next((limit for limit in ("maxNodes", "depth") if limit in limits), None)
+    head = question.head(truncated=truncated, hidden=max(len(old.hidden), len(new.hidden)))
+    head |= {"from": before - 1, "to": question.size - 1}
+    return answer(head, node=question.renderer.id_of(start), **_compare(question.renderer, old, new, ended))
 
 
 def _contract(drawn: Drawn, nodes: list[bytes], edges: list[bytes], kind: str) -> tuple[list[bytes], list[bytes]]:
@@ -267,12 +244,13 @@ def _keyed(edges: Sequence[bytes]) -> dict[tuple[Any, ...], dict[str, Any]]:
     return {(edge["from"], edge["to"], edge["how"], edge.get("basis")): edge for edge in said}
 
 
-def _field_lineage(
-    question: Question, start: Field, ways: Sequence[Way], depth: int, most: int, *, proof: bool
-) -> Response:
-    views = question.sight.views()
-    walks = [walk_columns(question.graph, views, question.scope, [start], way, depth=depth, most=most) for way in ways]
-    fields: dict[Field, int] = {}
+def _field_lineage(question: Question, start: NodeField, asked: LineageAsked) -> Response:
+    graph, views, scope = question.graph, question.sight.views(), question.scope
+    walks = [
+        walk_columns(graph, views, scope, [start], way, depth=asked.depth, most=asked.max_nodes)
+        for way in _WAYS[asked.direction]
+    ]
+    fields: dict[NodeField, int] = {}
     edges: dict[FieldEdge, None] = {}
     for found in walks:
         for one, step in found.fields.items():
@@ -289,7 +267,7 @@ def _field_lineage(
         "columns": [orjson.dumps(_field_edge(question, edge)) for edge in edges],
         "silentJobs": [id_of(job) for found in walks for job in found.silent],
     }
-    if proof:
+    if asked.proof:
         members["evidence"] = orjson.dumps(question.prove(sorted({edge.era for edge in edges})))
     return answer(question.head(truncated=_why_cut(walks), hidden=int(any(found.hidden for found in walks))), **members)
 

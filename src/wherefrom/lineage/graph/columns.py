@@ -18,7 +18,7 @@ from wherefrom.lineage.graph.walk import Scope, Way
 from wherefrom.lineage.shape import Column, columns_of
 
 
-class Field(NamedTuple):
+class NodeField(NamedTuple):
     node: int
     name: str
 
@@ -26,8 +26,8 @@ class Field(NamedTuple):
 class FieldEdge(NamedTuple):
     """Attributes: owner: the job, or the data set that says so itself; era: that it rests on."""
 
-    source: Field
-    target: Field
+    source: NodeField
+    target: NodeField
     owner: int
     type: str
     subtype: str
@@ -39,7 +39,7 @@ class FieldEdge(NamedTuple):
 class FieldsFound:
     """Attributes: fields: each with its distance; silent: jobs gone through that say nothing of columns."""
 
-    fields: dict[Field, int] = field(default_factory=dict)
+    fields: dict[NodeField, int] = field(default_factory=dict)
     edges: dict[FieldEdge, None] = field(default_factory=dict)
     silent: dict[int, None] = field(default_factory=dict)
     hidden: int = 0
@@ -48,13 +48,13 @@ class FieldsFound:
 
 
 def walk_columns(
-    graph: Graph, views: Views, scope: Scope, starts: Sequence[Field], way: Way, *, depth: int, most: int
+    graph: Graph, views: Views, scope: Scope, starts: Sequence[NodeField], way: Way, *, depth: int, most: int
 ) -> FieldsFound:
     """Walk from fields, nearest first. `graph.shapes` must be able to read bodies."""
     found = FieldsFound(dict.fromkeys(starts, 0))
     level = list(found.fields)
     for step in range(1, depth + 2):
-        new: list[Field] = []
+        new: list[NodeField] = []
         for one in level:
             for edge in _edges_at(graph, views, scope, one, way, found):
                 other = edge.source if way == "up" else edge.target
@@ -74,7 +74,9 @@ def walk_columns(
     return found
 
 
-def _edges_at(graph: Graph, views: Views, scope: Scope, at: Field, way: Way, found: FieldsFound) -> Iterator[FieldEdge]:
+def _edges_at(
+    graph: Graph, views: Views, scope: Scope, at: NodeField, way: Way, found: FieldsFound
+) -> Iterator[FieldEdge]:
     edges = graph.edges
     index, port_of = (edges.writers, edges.target_port) if way == "up" else (edges.readers, edges.source_port)
     ports = np.array([port_of.values[edge] for edge in index.of(at.node)], np.int64)
@@ -110,8 +112,8 @@ def list_columns(graph: Graph, eras: Sequence[int], nodes: set[int]) -> Iterator
 
 
 def _edge(column: Column, owner: int, era: int) -> FieldEdge:
-    source = Field(_node(column.source, owner), column.source_field)
-    target = Field(_node(column.target, owner), column.target_field)
+    source = NodeField(_node(column.source, owner), column.source_field)
+    target = NodeField(_node(column.target, owner), column.target_field)
     return FieldEdge(source, target, owner, column.type, column.subtype, column.masking, era)
 
 
