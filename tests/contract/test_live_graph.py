@@ -8,7 +8,7 @@ from events import dataset, event
 
 from wherefrom.archive import Archive
 from wherefrom.archive.live import LiveGraph, live_graph
-from wherefrom.lineage.graph import Follower, Scope, walk
+from wherefrom.lineage.graph import Follower, Renderer, Scope, draw, walk
 from wherefrom.store.graph_tables import GraphTables, count_making
 
 EVENTS = 30
@@ -128,6 +128,36 @@ def test_a_graph_that_keeps_up_has_followed_before_anybody_asks(archive):
     live.close()
     archive.record(event("two", [dataset("raw")], [dataset("more")]))
     assert live.size < archive.size()
+
+
+def test_text_is_made_ahead_while_nobody_asks_and_is_the_same(archive, monkeypatch):
+    archive.record(event("one", [dataset("raw")], [dataset("made")]))
+    made, make_targets = threading.Event(), Renderer._make_targets
+    monkeypatch.setattr(Renderer, "_make_targets", lambda *given: made.set() or make_targets(*given))
+    live = live_graph(archive)
+    monkeypatch.setattr("wherefrom.archive.live.AHEAD", 1)
+    live.keep_up()
+    assert made.wait(60)  # the last of a graph that has one edge of each kind
+    live.close()
+    with live.asking() as sight:
+        raw = sight.graph.names.find("test", "raw", jobs=False)
+        drawn = draw(sight.graph, Scope(sight.size), raw, ["down"], depth=9, most=10)
+        assert len(drawn.nodes) == 3 and len(drawn.sources) == len(drawn.targets) == 1
+        fresh = Renderer(sight.graph)
+        wanted = fresh.nodes(drawn), fresh.edges(drawn)
+        for kept in ("_ids", "_nodes", "_sources", "_targets"):
+            monkeypatch.setattr(getattr(sight.renderer, kept), "_make", None)
+        assert (sight.renderer.nodes(drawn), sight.renderer.edges(drawn)) == wanted
+        assert not sight.renderer.prepare(100)
+
+
+def test_no_text_is_made_ahead_where_not_all_of_it_could_be_kept(archive, monkeypatch):
+    archive.record(event("one", [dataset("raw")], [dataset("made")]))
+    with live_graph(archive).asking() as sight:
+        monkeypatch.setattr("wherefrom.lineage.graph.render._KEPT", 2)
+        assert not sight.renderer.prepare(100)
+        monkeypatch.setattr("wherefrom.lineage.graph.render._KEPT", 100)
+        assert sight.renderer.prepare(100)
 
 
 def test_a_long_way_is_followed_like_a_short_one(archive):

@@ -18,6 +18,8 @@ from wherefrom.store.graph_tables import GraphTables
 
 FOLLOW_S: Final = 1.0
 """Between two looks at the ledger while nobody asks."""
+AHEAD: Final = 1000
+"""Pieces of text made at a time before anybody asks: few enough that who then asks hardly waits."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class LiveGraph:
         return self._follower.graph.size
 
     def keep_up(self) -> None:
-        """Follow the ledger from now on in a thread of its own, so that no question finds much to catch up with."""
+        """Follow the ledger from now on in a thread of its own, so that no question finds much that is not done yet."""
         if self._thread is None:
             self._stopping.clear()
             self._thread = threading.Thread(target=self._keep_up, name="live graph", daemon=True)
@@ -105,8 +107,19 @@ class LiveGraph:
         while self._archive() is not None:
             with contextlib.suppress(WherefromError):  # who asks then is told; here there is nobody to tell
                 self.follow()
+                while not self._stopping.is_set() and self._prepare():
+                    pass
             if self._stopping.wait(FOLLOW_S):
                 return
+
+    def _prepare(self) -> bool:
+        """Make some text that answers will need; whether there is more to make, and nobody has the graph meanwhile."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            return self._renderer.prepare(AHEAD)
+        finally:
+            self._lock.release()
 
     def follow(self) -> int:
         """Catch up, so that the next question needn't; gives the size."""

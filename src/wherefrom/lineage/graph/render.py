@@ -35,6 +35,8 @@ class Kept(Generic[Piece]):
     def __init__(self, make: Callable[[Sequence[int]], Iterable[Piece]]) -> None:
         self._make = make
         self._pieces: dict[int, Piece] = {}
+        self.ahead = 0
+        """All below it were made before anybody asked for them."""
 
     def get(self, numbers: Sequence[int]) -> list[Piece]:
         """The piece of each of these."""
@@ -57,6 +59,21 @@ class Renderer:
         self._nodes: Kept[bytes] = Kept(self._make_nodes)
         self._sources: Kept[bytes] = Kept(self._make_sources)
         self._targets: Kept[bytes] = Kept(self._make_targets)
+
+    def prepare(self, most: int) -> bool:
+        """Make so many pieces before anybody asks, where all can be kept; whether there are more to make."""
+        edges, space_of = self.graph.edges, self.graph.names.namespace.values
+        ends = len(space_of), len(edges.source_node), len(edges.target_node)
+        if max(ends) > _KEPT:
+            return False
+        for kept, end in zip((self._nodes, self._sources, self._targets), ends, strict=True):
+            if kept.ahead < end:
+                until = min(end, kept.ahead + most)
+                numbers = range(kept.ahead, until)
+                kept.get([n for n in numbers if space_of[n] >= 0] if kept is self._nodes else numbers)
+                kept.ahead = until
+                return True
+        return False
 
     # --- nodes -------------------------------------------------------------------------------------------------------
 
