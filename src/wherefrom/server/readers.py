@@ -74,9 +74,15 @@ class Readers:
         self._is_closed = False
 
     def start(self) -> None:
-        """Start the processes, which takes them a second; else the first who comes waits for them."""
+        """Start the processes, which takes them a second; else the first who comes waits for them.
+
+        Where none can be started now, that is logged, and tried again for who comes.
+        """
         with self._change:
-            self._find_free()
+            try:
+                self._find_free()
+            except OSError as error:
+                self._refuse_all(error)
 
     async def read(self, brought: Brought) -> list[Read]:
         """What becomes of each event, in order.
@@ -127,11 +133,15 @@ class Readers:
     def _hand_out(self) -> None:
         try:
             self._give_all()
-        except OSError as error:  # a process could not be started
-            log("no process to read events can be started", level=40, error=error)
-            _refuse([promise for _, promise in self._waiting], f"no process can be started: {error.strerror}")
-            self._waiting.clear()
-            self._waiting_bytes = 0
+        except OSError as error:
+            self._refuse_all(error)
+
+    def _refuse_all(self, error: OSError) -> None:
+        """Tell all who wait that no process could be started."""
+        log("no process to read events can be started", level=40, error=error)
+        _refuse([promise for _, promise in self._waiting], f"no process can be started: {error.strerror}")
+        self._waiting.clear()
+        self._waiting_bytes = 0
 
     def _give_all(self) -> None:
         while self._waiting and (worker := self._find_free()):

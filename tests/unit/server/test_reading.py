@@ -224,6 +224,7 @@ def test_an_error_of_ours_fails_one_request_and_no_other(make_readers, monkeypat
 def test_where_no_process_can_be_started_who_waits_is_told(make_readers, monkeypatch):
     service = make_readers(readers=1)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    service.start()
     with pytest.raises(UnavailableError, match="no process can be started: No such file"):
         read(service, one(run_event(1)))
     monkeypatch.undo()
