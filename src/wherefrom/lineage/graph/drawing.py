@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from wherefrom.lineage.graph.arrays import Longs
+from wherefrom.lineage.graph.arrays import Longs, distinct, first_places
 from wherefrom.lineage.graph.drawn import Drawn
 from wherefrom.lineage.graph.few import draw_few
 from wherefrom.lineage.graph.graph import Alias, Graph
@@ -63,8 +63,7 @@ def _draw_nodes(drawn: Drawn, size: int, walks: Collection[Found], most: int) ->
                 steps += [step] * len(part)
     nodes = np.concatenate(parts)
     distances = np.repeat(steps, [len(part) for part in parts])
-    _, first = np.unique(nodes, return_index=True)
-    first.sort()
+    first = first_places(nodes, size)
     drawn.is_cut = len(first) > most
     first = first[:most]
     drawn.nodes, drawn.steps = nodes[first].tolist(), distances[first].tolist()
@@ -97,7 +96,7 @@ def _draw_hidden(drawn: Drawn, graph: Graph, hidden: Sequence[tuple[int, bool, i
 
 def _together(walks: Sequence[Sequence[Longs]]) -> Longs:
     parts = [part for steps in walks for part in steps]
-    return np.unique(np.concatenate(parts)) if parts else np.empty(0, np.int64)
+    return distinct(np.concatenate(parts)) if parts else np.empty(0, np.int64)
 
 
 def list_aliases(graph: Graph, node: int, scope: Scope) -> list[Alias]:

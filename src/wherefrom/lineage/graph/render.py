@@ -40,13 +40,19 @@ class Kept(Generic[Piece]):
 
     def get(self, numbers: Sequence[int]) -> list[Piece]:
         """The piece of each of these."""
+        try:
+            return list(map(self._pieces.__getitem__, numbers))
+        except KeyError:
+            return self._make_missing(numbers)
+
+    def _make_missing(self, numbers: Sequence[int]) -> list[Piece]:
         found: list[Any] = list(map(self._pieces.get, numbers))
-        if places := [place for place, piece in enumerate(found) if piece is None]:
-            missing = [numbers[place] for place in places]
-            if len(self._pieces) >= _KEPT:
-                self._pieces.clear()
-            for place, number, piece in zip(places, missing, self._make(missing), strict=True):
-                found[place] = self._pieces[number] = piece
+        places = [place for place, piece in enumerate(found) if piece is None]
+        missing = [numbers[place] for place in places]
+        if len(self._pieces) >= _KEPT:
+            self._pieces.clear()
+        for place, number, piece in zip(places, missing, self._make(missing), strict=True):
+            found[place] = self._pieces[number] = piece
         return found
 
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from wherefrom.lineage.graph.arrays import Bits, Ints, Longs, ranges
+from wherefrom.lineage.graph.arrays import Bits, Ints, Longs, distinct, ranges
 from wherefrom.lineage.graph.graph import Graph, Views, holds
 from wherefrom.lineage.graph.names import NEVER
 
@@ -208,13 +208,7 @@ class Walker:
 
     def _new(self, numbers: Longs, seen: Bits) -> Longs:
         """Those not seen before, each once, by number; from now on seen."""
-        new = numbers[~seen[numbers]]
-        if len(new) > 1:  # as numpy's `unique` does it, which takes several times as long for a few
-            new.sort()
-            first = np.empty(len(new), np.bool_)
-            first[0] = True
-            np.not_equal(new[1:], new[:-1], out=first[1:])
-            new = new[first]
+        new = distinct(numbers[~seen[numbers]])
         seen[new] = True
         return new
 
