@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from wherefrom.errors import NotFoundError
+from wherefrom.errors import FormatError, NotFoundError
 from wherefrom.statements import format_time, parse_time
 from wherefrom.store import LedgerTables
 
@@ -24,8 +24,10 @@ def parse_as_of(tables: LedgerTables, text: str, *, size: int) -> int:
         if len(text) > _MOST_DIGITS or int(text) >= size:
             raise NotFoundError(f"no entry {text[:100]} in this archive, which has {size}")
         return int(text) + 1
-    if re.fullmatch(r"\d{4}-\d\d-\d\d", text):
-        at = parse_time(f"{text}T00:00:00Z", what="--as-of") + timedelta(days=1, microseconds=-1)
-    else:
-        at = parse_time(text, what="--as-of")
-    return tables.size_at(format_time(at))
+    is_day = re.fullmatch(r"\d{4}-\d\d-\d\d", text)
+    try:
+        at = parse_time(f"{text}T00:00:00Z" if is_day else text, what="as of")
+    except FormatError as error:
+        expected = "an entry's index, a day, or a time with a zone (RFC 3339)"
+        raise FormatError(f"as of {text[:100]!r}: expected {expected}") from error
+    return tables.size_at(format_time(at + timedelta(days=1, microseconds=-1) if is_day else at))

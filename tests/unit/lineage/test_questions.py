@@ -1,7 +1,7 @@
 import pytest
 from events import content, dataset, event, pipeline, run_id
 
-from wherefrom.errors import NotFoundError
+from wherefrom.errors import FormatError, NotFoundError
 from wherefrom.statements import make_correction_statement, make_gap_statement, make_source_statement
 
 
@@ -156,5 +156,11 @@ def test_as_of_is_an_entry_a_day_or_an_instant(archive):
     assert archive.parse_as_of("2999-01-01T00:00:00+02:00") == 4
     with pytest.raises(NotFoundError, match="no entry 4 in this archive, which has 4"):
         archive.parse_as_of("4")
-    with pytest.raises(ValueError, match="expected a time with a zone"):
-        archive.parse_as_of("2026-11-21T08:00:00")
+    for wrong in ("2026-11-21T08:00:00", "yesterday", "-1", "2026-02-30", "٣", "9999-12-31T23:59:59-12:00", ""):
+        with pytest.raises(FormatError) as error:
+            archive.parse_as_of(wrong)
+        wanted = "an entry's index, a day, or a time with a zone (RFC 3339)"
+        assert str(error.value) == f"as of {wrong!r}: expected {wanted}"
+    with pytest.raises(NotFoundError, match="no entry 9999"):
+        archive.parse_as_of("9" * 5000)
+    assert archive.parse_as_of("9999-12-31") == 4
