@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 import json
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -15,12 +15,14 @@ from hypothesis import given, note, settings
 from hypothesis import strategies as st
 from tests.reference.live_lineage import Node, Reference, Said
 
-from wherefrom.lineage.graph import NEVER, Follower, Renderer, Scope, names, walk
+from wherefrom.lineage.graph import NEVER, Follower, Renderer, Scope, names, timelines, walk
 from wherefrom.lineage.graph.adjacency import Adjacency
 from wherefrom.lineage.graph.drawing import draw_many
 from wherefrom.lineage.graph.few import draw_few
-from wherefrom.lineage.graph.graph import holds
+from wherefrom.lineage.graph.fold import ADD, COMPLETE, Member, step
+from wherefrom.lineage.graph.graph import Graph, holds
 from wherefrom.lineage.graph.shapes import BASES, HOWS
+from wherefrom.lineage.graph.timelines import BEGINNING
 from wherefrom.lineage.shape import SAYS_NOTHING, Column, Shape, format_shape
 from wherefrom.store import Database
 from wherefrom.store.bulk import bulk_insert
@@ -290,6 +292,93 @@ def make_history(chance: random.Random, kinds: Kinds, *, datasets: int, of_jobs:
             known = [[(n, "declared") for n in some(2)] for _ in range(2)]
             made.append(Said("event", at=at, run=run, job=job, shape=Shape.of(*known, explicit)))
     return made
+
+
+def fold_at_once(graph: Graph, owner: int) -> set[object]:
+    """Each member that an owner has at some time, and when it ends, by one fold over all that was observed."""
+    eras, shapes = graph.eras, graph.shapes
+    found: set[tuple[Member, int]] = set()
+    members: list[Member] = []
+    of_runs: dict[int, int] = {}
+    for seen in sorted(eras._observed_from(owner, BEGINNING)[0]):
+        run_shape = seen.what
+        if seen.op in (ADD, COMPLETE):
+            run_shape = of_runs[seen.run] = shapes.merge(of_runs.get(seen.run, 0), seen.what)
+        after = step(shapes, members, seen, run_shape)
+        found |= {(member, seen.at) for member in members if member not in after and member.since < seen.at}
+        members = after
+    return in_full(graph, owner, found | {(member, NEVER) for member in members})
+
+
+def eras_of(graph: Graph, owner: int) -> set[object]:
+    """The same, as the graph has it."""
+    eras = graph.eras
+    found = {
+        (eras._member(era), eras.t_next.values[era])
+        for era in range(len(eras.owner))
+        if eras.owner.values[era] == owner
+        and eras.e_close.values[era] == NEVER
+        and eras.t_from.values[era] < eras.t_next.values[era]
+    }
+    return in_full(graph, owner, found)
+
+
+def in_full(graph: Graph, owner: int, found: set[tuple[Member, int]]) -> set[object]:
+    """With what shapes say in place of their numbers: one that was put together may have two."""
+    return {(str(graph.shapes.flows(m.shape, owner)), m.event, m.since, end) for m, end in found}
+
+
+def check_late(seeds: range, *, count: int, of_jobs: int, events: int) -> None:
+    """Long histories of few jobs, where nearly all comes late, of runs that go on for a while."""
+    for seed in seeds:
+        chance = random.Random(seed)
+        history = make_history(chance, Kinds(), datasets=5, of_jobs=of_jobs, events=events)
+        for number, said in enumerate(history):
+            if said.run:
+                kind, run = chance.choice(("START", "FAIL", "COMPLETE", "COMPLETE")), chance.randint(1, events // 2)
+                few = chance.choice((Shape.of([(1, "declared")], [(2, "declared")]), said.shape, SAYS_NOTHING))
+                history[number] = replace(said, run=run * of_jobs + said.job, event_type=kind, shape=few)
+        reference = Reference(history)
+        with contextlib.closing(Database.in_memory()) as database, database.writing() as connection:
+            tables, follower = Views(connection, datasets=5, of_jobs=of_jobs), Follower()
+            for said in history:
+                tables.add(said)
+                if chance.random() < 0.5:
+                    follower.catch_up(GraphTables(connection), tables.size)
+            follower.catch_up(GraphTables(connection), tables.size)
+            follower.graph.shapes.read_bodies = GraphTables(connection).read_bodies
+            for as_of in {tables.size, *(chance.randint(1, tables.size) for _ in range(count))}:
+                for valid_at in range(-1, 8):
+                    wanted: set[object] = set()
+                    for flow in reference.flows(valid_at=valid_at, as_of=as_of):
+                        wanted |= pairs(*flow)
+                    assert flows_of(follower, valid_at=valid_at, as_of=as_of) == wanted, (seed, as_of, valid_at)
+            graph, histories = follower.graph, follower.graph.eras._histories.values()
+            assert graph.eras._remembered == sum(map(len, histories))
+            for owner in set(graph.eras.owner.values):
+                assert eras_of(graph, owner) == fold_at_once(graph, owner), seed
+
+
+def test_what_comes_late_is_as_if_it_had_been_known_and_earlier_answers_stay(monkeypatch):
+    check_late(range(40), count=4, of_jobs=1, events=30)
+    monkeypatch.setattr("wherefrom.lineage.graph.history._MIN_IDLE", 0)  # forget at once
+    check_late(range(40, 60), count=4, of_jobs=2, events=30)
+    monkeypatch.undo()
+    monkeypatch.setattr(timelines, "MAX_REMEMBERED", 9)
+    check_late(range(60, 80), count=4, of_jobs=3, events=40)
+
+
+@pytest.mark.parametrize(("most", "remembered"), [(5, {1, 3}), (4, {3}), (0, {3})])
+def test_the_histories_needed_longest_ago_are_forgotten_when_they_are_many(monkeypatch, most, remembered):
+    monkeypatch.setattr(timelines, "MAX_REMEMBERED", most)
+    shape = Shape.of([(1, "declared")], [(2, "declared")])
+    order = [(9, 1), (8, 1), (9, 2), (9, 3), (8, 3), (7, 1), (7, 3)]
+    with contextlib.closing(Database.in_memory()) as database, database.writing() as connection:
+        tables, follower = Views(connection), Follower()
+        for run, (at, job) in enumerate(order, 1):
+            tables.add(Said("event", at=at, run=run, job=job, event_type="COMPLETE", shape=shape))
+        follower.catch_up(GraphTables(connection), tables.size)
+        assert {owner // 2 for owner in follower.graph.eras._histories} == remembered
 
 
 @pytest.mark.parametrize(

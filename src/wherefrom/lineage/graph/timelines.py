@@ -11,6 +11,7 @@ and others opened from X, of a fold over all that is known then. So no answer as
 
 from __future__ import annotations
 
+import functools
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import islice
@@ -18,11 +19,14 @@ from itertools import islice
 from wherefrom.lineage.graph.arrays import Column
 from wherefrom.lineage.graph.edges import Edges
 from wherefrom.lineage.graph.fold import ADD, COMPLETE, DROP, SAY, Member, Observation, step
+from wherefrom.lineage.graph.history import History, Moment
 from wherefrom.lineage.graph.names import NEVER
 from wherefrom.lineage.graph.shapes import ShapeBook
 
 BEGINNING = -(2**62)
 """Before every instant."""
+MAX_REMEMBERED = 500_000
+"""Observations of owners of whom something came late, some 400 bytes each; those forgotten are read anew."""
 
 
 class Timelines:
@@ -51,6 +55,8 @@ class Timelines:
         # Of each run: its last event, and what its events say together.
         self.run_event = Column("i")
         self._run_shape = Column("i")
+        self._histories: dict[int, History] = {}  # of owners of whom something came late
+        self._remembered = 0  # observations in them
         self._shared_runs: set[int] = set()  # that have events of several owners, which no producer should send
         # Of each era.
         self.owner = Column("i")
@@ -89,26 +95,29 @@ class Timelines:
         event = len(self.event_entry)
         before = self._last_event.values[owner]
         newest = self._newest.values[owner]
-        self._append_event(event, entry, owner, run, op, at, shape, before)
         if at < newest:
+            history = self._history(owner, at)
+            self._append_event(event, entry, owner, run, op, at, shape, before)
             if run:
                 self._run_shape.values[run] = self._shapes.merge(self._run_shape.values[run], shape)
-            self._refold(owner, at, entry)
+            self._change(owner, history, self._observation(event), entry)
             return
+        self._append_event(event, entry, owner, run, op, at, shape, before)
         self._newest.values[owner] = at
         run_shape = shape
         if run:
             run_shape = self._run_shape.values[run] = self._shapes.merge(self._run_shape.values[run], shape)
             if run in self._shared_runs:
-                run_shape = self._shape_before(event, owner, NEVER)
+                run_shape = self._shape_before(owner, run, (NEVER, NEVER))
         first = self._going_on.values[owner]
         if first < 0:
             if run_shape:
                 self._going_on.values[owner] = self._open(owner, Member(run_shape, event, at), entry)
-            return
-        if self._next_going_on.values[first] < 0 and self.shape.values[first] == run_shape:
-            return  # by far the most frequent: the job says what it said
-        self._advance(owner, Observation(at, entry, op, run, shape, event), run_shape)
+        # By far the most frequent: the job says what it said.
+        elif self._next_going_on.values[first] >= 0 or self.shape.values[first] != run_shape:
+            self._advance(owner, self._observation(event), run_shape)
+        if owner in self._histories:
+            self._remember(owner, self._observation(event))
 
     def _append_event(
         self, event: int, entry: int, owner: int, run: int, op: int, at: int, shape: int, before: int
@@ -134,39 +143,43 @@ class Timelines:
 
     def add_deletion(self, owner: int, seen: Observation) -> None:
         """A DROP or an END, by the entry that is the newest now."""
-        self._deletions.setdefault(owner, []).append(seen)
         self._take_deletion(owner, seen, seen.entry)
 
     def note_deletion(self, owner: int, seen: Observation, entry: int) -> None:
         """A deletion that was said before, of a data set that entry `entry` is the first to name for this owner."""
         if seen not in self._deletions.get(owner, ()):
-            self._deletions.setdefault(owner, []).append(seen)
             self._take_deletion(owner, seen, entry)
 
     def _take_deletion(self, owner: int, seen: Observation, entry: int) -> None:
         if seen.at <= self._newest.values[owner]:
-            self._refold(owner, seen.at, entry)
+            self._change(owner, self._history(owner, seen.at), seen, entry)
         else:
             self._newest.values[owner] = seen.at
             self._advance(owner, seen._replace(entry=entry), 0)
+            if owner in self._histories:
+                self._remember(owner, seen)
+        self._deletions.setdefault(owner, []).append(seen)
 
     def take_back_deletion(self, owner: int, seen: Observation, entry: int) -> None:
+        history = self._history(owner, seen.at)
         self._deletions[owner].remove(seen)
-        self._refold(owner, seen.at, entry)
+        self._change(owner, history, seen, entry, is_gone=True)
 
     def take_back_event(self, target: int, entry: int) -> int | None:
         """What entry `target` said counts no more from entry `entry` on. Gives its owner; None: no event of ours."""
         event = self._find_event(target)
         if event is None or event in self._taken_back:
             return None
-        self._taken_back[event] = entry
         owner, run = self._event_owner.values[event], self._event_run.values[event]
+        seen = self._observation(event)
+        history = self._history(owner, seen.at)
+        self._taken_back[event] = entry
         if run:
             shape = 0
             for other in self._run_events(self.run_event.values[run]):
                 shape = self._shapes.merge(shape, self.event_shape.values[other])
             self._run_shape.values[run] = shape
-        self._refold(owner, self._event_at.values[event], entry)
+        self._change(owner, history, seen, entry, is_gone=True)
         return owner
 
     def _find_event(self, entry: int) -> int | None:
@@ -191,51 +204,81 @@ class Timelines:
         staying += [self._open(owner, member, seen.entry) for member in after if member not in members]
         self._set_going_on(owner, staying)
 
-    def _refold(self, owner: int, start: int, entry: int) -> None:
-        """Fold again what was observed from the instant `start` on, for all that is asked as of after `entry`."""
-        eras = [era for era in self._eras_reaching(owner, start) if self.t_from.values[era] < self.t_next.values[era]]
-        members = [self._member(era) for era in eras if self.t_from.values[era] < start]
-        segments: list[tuple[Member, int]] = []
-        run_shapes: dict[int, int] = {}
-        for seen in sorted(self._observed_from(owner, start)):
-            run_shape = seen.what
-            if seen.op in (ADD, COMPLETE):
-                if seen.run not in run_shapes:
-                    run_shapes[seen.run] = self._shape_before(self.run_event.values[seen.run], owner, start)
-                run_shape = self._shapes.merge(run_shapes[seen.run], seen.what)
-                run_shapes[seen.run] = run_shape
-            after = step(self._shapes, members, seen, run_shape)
-            segments += [(m, seen.at) for m in members if m not in after and m.since < seen.at]
-            members = after
-        segments += [(member, NEVER) for member in members]
-        there = {(self._member(era), self.t_next.values[era]): era for era in eras}
-        going_on: list[int] = []
-        for member, end in segments:
-            era = there.pop((member, end), None)
-            if era is None:
-                era = self._open(owner, member, entry)
-                if end < NEVER:
-                    self._end(owner, era, end, entry)
-            if end == NEVER:
-                going_on.append(era)
-        for era in there.values():
-            self.e_close.values[era] = entry
-            self.holds_now.values[era] = 0
-        self._set_going_on(owner, going_on)
+    def _history(self, owner: int, start: int) -> History:
+        """What was observed of an owner from an instant on, and is known so far."""
+        history = self._forget(owner) if owner in self._histories else None
+        # Where nothing was observed between `start` and where a history begins, it begins at `start` as well.
+        if history is None or history.earlier >= start:
+            # What began and ended at one instant never held.
+            reaching = self._eras_reaching(owner, start)
+            eras = [era for era in reaching if self.t_from.values[era] < self.t_next.values[era]]
+            before = tuple(self._member(era) for era in eras if self.t_from.values[era] < start)
+            observed, earlier = self._observed_from(owner, start)
+            history = History(self._shapes, start, earlier, before)
+            history.fold(sorted(observed), functools.partial(self._shape_before, owner))
+            history.eras = {self._member(era): era for era in eras}
+        self._histories[owner] = history
+        self._remembered += len(history)
+        while self._remembered > MAX_REMEMBERED and len(self._histories) > 1:
+            self._forget(next(iter(self._histories)))  # the one that was needed longest ago
+        return history
 
-    def _observed_from(self, owner: int, start: int) -> Iterator[Observation]:
+    def _forget(self, owner: int) -> History:
+        history = self._histories.pop(owner)
+        self._remembered -= len(history)
+        return history
+
+    def _remember(self, owner: int, seen: Observation) -> None:
+        """Something that came in order, of an owner of whom something came late before."""
+        going_on = tuple(map(self._member, self._eras_going_on(owner)))
+        self._remembered += 1
+        if not self._histories[owner].append(seen, going_on):
+            self._forget(owner)
+
+    def _change(self, owner: int, history: History, seen: Observation, entry: int, *, is_gone: bool = False) -> None:
+        """Something came late, or is gone: other eras hold, for all that is asked as of after `entry`."""
+        events = self._run_events(self.run_event.values[seen.run]) if seen.run else ()
+        last = max(
+            ((self._event_at.values[event], self.event_entry.values[event]) for event in events),
+            default=(seen.at, seen.entry),
+        )
+        change = history.change(
+            seen, is_gone=is_gone, last=last, shape_before=functools.partial(self._shape_before, owner)
+        )
+        self._remembered += -1 if is_gone else 1
+        for member, _ in change.gone:
+            era = history.eras.pop(member)
+            self.e_close.values[era], self.holds_now.values[era] = entry, 0
+        for member, end in change.new:
+            era = self._open(owner, member, entry)
+            if end < NEVER:
+                self._end(owner, era, end, entry)
+        if change.going_on is not None:
+            self._set_going_on(owner, [history.eras[member] for member in change.going_on])
+
+    def _observed_from(self, owner: int, start: int) -> tuple[list[Observation], int]:
+        """What was observed from an instant on; and the latest instant of what was observed before."""
+        found, earlier = [], BEGINNING
         event = self._last_event.values[owner]
         while event >= 0 and self._event_newest.values[event] >= start:
             at = self._event_at.values[event]
-            if at >= start and event not in self._taken_back:
-                op, run, what = (
-                    self._event_op.values[event],
-                    self._event_run.values[event],
-                    self.event_shape.values[event],
-                )
-                yield Observation(at, self.event_entry.values[event], op, run, what, event)
+            if at < start:
+                earlier = max(at, earlier)
+            elif event not in self._taken_back:
+                found.append(self._observation(event))
             event = self._event_before.values[event]
-        yield from (seen for seen in self._deletions.get(owner, ()) if seen.at >= start)
+        if event >= 0:
+            earlier = max(self._event_newest.values[event], earlier)
+        for seen in self._deletions.get(owner, ()):
+            if seen.at < start:
+                earlier = max(seen.at, earlier)
+            else:
+                found.append(seen)
+        return found, earlier
+
+    def _observation(self, event: int) -> Observation:
+        op, run, what = self._event_op.values[event], self._event_run.values[event], self.event_shape.values[event]
+        return Observation(self._event_at.values[event], self.event_entry.values[event], op, run, what, event)
 
     def _run_events(self, event: int) -> Iterator[int]:
         """An event and those before it of the same run that were not taken back, the newest first."""
@@ -244,12 +287,13 @@ class Timelines:
                 yield event
             event = self.event_before_of_run.values[event]
 
-    def _shape_before(self, event: int, owner: int, end: int) -> int:
-        """What the events of a run up to `event`, of this owner and from before the instant `end`, say together."""
+    def _shape_before(self, owner: int, run: int, end: Moment) -> int:
+        """What the events of a run, of this owner and from before a moment, say together."""
         shape = 0
-        for other in self._run_events(event):
-            if self._event_owner.values[other] == owner and self._event_at.values[other] < end:
-                shape = self._shapes.merge(shape, self.event_shape.values[other])
+        for event in self._run_events(self.run_event.values[run]):
+            moment = self._event_at.values[event], self.event_entry.values[event]
+            if self._event_owner.values[event] == owner and moment < end:
+                shape = self._shapes.merge(shape, self.event_shape.values[event])
         return shape
 
     # --- eras --------------------------------------------------------------------------------------------------------
@@ -271,6 +315,8 @@ class Timelines:
         self._ended_before.values.append(-1)
         self._ended_newest.values.append(BEGINNING)
         self._edges.add(era, owner, self._shapes.flows(member.shape, owner))
+        if owner in self._histories:
+            self._histories[owner].eras[member] = era
         return era
 
     def _end(self, owner: int, era: int, end: int, entry: int) -> None:
