@@ -328,16 +328,17 @@ def in_full(graph: Graph, owner: int, found: set[tuple[Member, int]]) -> set[obj
     return {(str(graph.shapes.flows(m.shape, owner)), m.event, m.since, end) for m, end in found}
 
 
-def check_late(seeds: range, *, count: int, of_jobs: int, events: int) -> None:
-    """Long histories of few jobs, where nearly all comes late, of runs that go on for a while."""
+def check_late(seeds: range, *, count: int, of_jobs: int, events: int, shared: bool = False) -> None:
+    """Long histories of few jobs, where nearly all comes late; runs go on for a while, and may be of several jobs."""
     for seed in seeds:
         chance = random.Random(seed)
         history = make_history(chance, Kinds(), datasets=5, of_jobs=of_jobs, events=events)
         for number, said in enumerate(history):
             if said.run:
                 kind, run = chance.choice(("START", "FAIL", "COMPLETE", "COMPLETE")), chance.randint(1, events // 2)
+                run = run * of_jobs + (0 if shared else said.job)
                 few = chance.choice((Shape.of([(1, "declared")], [(2, "declared")]), said.shape, SAYS_NOTHING))
-                history[number] = replace(said, run=run * of_jobs + said.job, event_type=kind, shape=few)
+                history[number] = replace(said, run=run, event_type=kind, shape=few)
         reference = Reference(history)
         with contextlib.closing(Database.in_memory()) as database, database.writing() as connection:
             tables, follower = Views(connection, datasets=5, of_jobs=of_jobs), Follower()
@@ -366,6 +367,7 @@ def test_what_comes_late_is_as_if_it_had_been_known_and_earlier_answers_stay(mon
     monkeypatch.undo()
     monkeypatch.setattr(timelines, "MAX_REMEMBERED", 9)
     check_late(range(60, 80), count=4, of_jobs=3, events=40)
+    check_late(range(80, 100), count=4, of_jobs=2, events=40, shared=True)
 
 
 @pytest.mark.parametrize(("most", "remembered"), [(5, {1, 3}), (4, {3}), (0, {3})])

@@ -44,6 +44,7 @@ class Observation(NamedTuple):
 
 class Shapes(Protocol):
     def merge(self, one: int, other: int) -> int: ...
+    def same(self, one: int, other: int) -> bool: ...
     def contains(self, whole: int, part: int) -> bool: ...
     def drop(self, number: int, entity: int) -> int: ...
 
@@ -60,12 +61,12 @@ def step(shapes: Shapes, members: list[Member], seen: Observation, run_shape: in
         left: dict[int, Member] = {}
         for member in members:
             rest = shapes.drop(member.shape, seen.what)
-            if rest and rest not in left:
+            if rest and not any(shapes.same(rest, other) for other in left):
                 left[rest] = member if rest == member.shape else Member(rest, member.event, seen.at)
         return list(left.values())
     if not run_shape:
         return members
-    same = next((member for member in members if member.shape == run_shape), None)
+    same = next((member for member in members if shapes.same(member.shape, run_shape)), None)
     new = same or Member(run_shape, seen.event, seen.at)
     if seen.op != ADD:
         return [new]

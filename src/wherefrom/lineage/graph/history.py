@@ -42,7 +42,7 @@ class History:
 
     Attributes:
         earlier: the latest instant of what was observed before `start`.
-        eras: of each member, its era that is not closed.
+        eras: that are not closed, by the event and the beginning of their members: a shape may have two numbers.
     """
 
     def __init__(self, shapes: Shapes, start: int, earlier: int, before: Members) -> None:
@@ -54,7 +54,7 @@ class History:
         self._moments: list[Moment] = []
         self._states: list[Members] = []
         self._last_drop: Moment | None = None
-        self.eras: dict[Member, int] = {}
+        self.eras: dict[tuple[int, int], int] = {}
         self._idle = 0
 
     def __len__(self) -> int:

@@ -82,9 +82,13 @@ class ShapeBook:
             self._merged[key] = found
         return found
 
+    def same(self, one: int, other: int) -> bool:
+        """Whether both say the same: a shape of the view, and one made here before it came, have two numbers."""
+        return one == other or ((one < 0) != (other < 0) and self[one] == self[other])
+
     def contains(self, whole: int, part: int) -> bool:
         """Whether the first says all that the second says."""
-        return whole == part or self.merge(whole, part) == whole or self[whole] == merge(self[whole], self[part])
+        return self.same(whole, self.merge(whole, part))
 
     def drop(self, number: int, entity: int) -> int:
         """The same without a data set."""

@@ -202,7 +202,7 @@ class Timelines:
             else:
                 self._end(owner, era, seen.at, seen.entry)
         staying += [self._open(owner, member, seen.entry) for member in after if member not in members]
-        self._set_going_on(owner, staying)
+        self._set_going_on(owner, sorted(staying, key=self._moment_of))
 
     def _history(self, owner: int, start: int) -> History:
         """What was observed of an owner from an instant on, and is known so far."""
@@ -212,11 +212,12 @@ class Timelines:
             # What began and ended at one instant never held.
             reaching = self._eras_reaching(owner, start)
             eras = [era for era in reaching if self.t_from.values[era] < self.t_next.values[era]]
-            before = tuple(self._member(era) for era in eras if self.t_from.values[era] < start)
+            reached = sorted((era for era in eras if self.t_from.values[era] < start), key=self._moment_of)
+            before = tuple(map(self._member, reached))
             observed, earlier = self._observed_from(owner, start)
             history = History(self._shapes, start, earlier, before)
             history.fold(sorted(observed), functools.partial(self._shape_before, owner))
-            history.eras = {self._member(era): era for era in eras}
+            history.eras = {(self.event.values[era], self.t_from.values[era]): era for era in eras}
         self._histories[owner] = history
         self._remembered += len(history)
         while self._remembered > MAX_REMEMBERED and len(self._histories) > 1:
@@ -247,14 +248,14 @@ class Timelines:
         )
         self._remembered += -1 if is_gone else 1
         for member, _ in change.gone:
-            era = history.eras.pop(member)
+            era = history.eras.pop((member.event, member.since))
             self.e_close.values[era], self.holds_now.values[era] = entry, 0
         for member, end in change.new:
             era = self._open(owner, member, entry)
             if end < NEVER:
                 self._end(owner, era, end, entry)
         if change.going_on is not None:
-            self._set_going_on(owner, [history.eras[member] for member in change.going_on])
+            self._set_going_on(owner, [history.eras[member.event, member.since] for member in change.going_on])
 
     def _observed_from(self, owner: int, start: int) -> tuple[list[Observation], int]:
         """What was observed from an instant on; and the latest instant of what was observed before."""
@@ -301,6 +302,11 @@ class Timelines:
     def _member(self, era: int) -> Member:
         return Member(self.shape.values[era], self.event.values[era], self.t_from.values[era])
 
+    def _moment_of(self, era: int) -> Moment:
+        """When the event was that gave it: in this order the fold has members."""
+        event = self.event.values[era]
+        return self._event_at.values[event], event
+
     def _open(self, owner: int, member: Member, entry: int) -> int:
         era = len(self.owner)
         self.owner.values.append(owner)
@@ -316,7 +322,7 @@ class Timelines:
         self._ended_newest.values.append(BEGINNING)
         self._edges.add(era, owner, self._shapes.flows(member.shape, owner))
         if owner in self._histories:
-            self._histories[owner].eras[member] = era
+            self._histories[owner].eras[member.event, member.since] = era
         return era
 
     def _end(self, owner: int, era: int, end: int, entry: int) -> None:
