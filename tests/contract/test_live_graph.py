@@ -4,11 +4,12 @@ import threading
 import time
 
 import pytest
-from events import dataset, event
+from events import FACET, dataset, event
 
 from wherefrom.archive import Archive
 from wherefrom.archive.live import LiveGraph, live_graph
 from wherefrom.lineage.graph import Follower, Renderer, Scope, draw, walk
+from wherefrom.statements import make_correction_statement
 from wherefrom.store.graph_tables import GraphTables, count_making
 
 EVENTS = 30
@@ -128,6 +129,23 @@ def test_a_graph_that_keeps_up_has_followed_before_anybody_asks(archive):
     live.close()
     archive.record(event("two", [dataset("raw")], [dataset("more")]))
     assert live.size < archive.size()
+
+
+def test_an_event_that_says_several_data_sets_are_no_more_can_be_taken_back(archive):
+    def drops(one):
+        return {**one, "facets": {"lifecycleStateChange": {**FACET, "lifecycleStateChange": "DROP"}}}
+
+    for name in ("one", "two"):
+        archive.record(event(f"make {name}", [dataset("raw")], [dataset(name)]))
+    gone = [drops(dataset(name)) for name in ("one", "two")]
+    [dropped] = archive.record(event("cleaner", [], gone, at="2026-11-21T09:00:00Z"))
+    live = live_graph(archive)
+    with live.asking() as sight:
+        assert feeds(sight, "raw") == set()
+    archive.record(event("third", [dataset("one"), dataset("two")], [dataset("made")], at="2026-11-21T07:00:00Z"))
+    archive.record(make_correction_statement(dropped.statement_id, reason="a mistake"))
+    with live.asking() as sight, LiveGraph(archive).asking() as other:
+        assert feeds(sight, "raw") == feeds(other, "raw") == {"one", "two", "made"}
 
 
 def test_text_is_made_ahead_while_nobody_asks_and_is_the_same(archive, monkeypatch):

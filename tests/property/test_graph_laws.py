@@ -132,6 +132,7 @@ class Views:
             shape = 0 if said.shape == SAYS_NOTHING else self._shape(format_shape(said.shape), entry)
             row = (entry, said.run, said.job, said.dataset, said.event_type, "", said.at, shape)
             bulk_insert(self.connection, events, [row])
+            bulk_insert(self.connection, deletions, [(entry, dataset, 0, said.at, None) for dataset in said.drops])
         elif said.kind == "deletion":
             bulk_insert(self.connection, deletions, [(entry, said.dataset, said.job, said.at, None)])
         elif said.kind == "correction":
@@ -338,7 +339,8 @@ def check_late(seeds: range, *, count: int, of_jobs: int, events: int, shared: b
                 kind, run = chance.choice(("START", "FAIL", "COMPLETE", "COMPLETE")), chance.randint(1, events // 2)
                 run = run * of_jobs + (0 if shared else said.job)
                 few = chance.choice((Shape.of([(1, "declared")], [(2, "declared")]), said.shape, SAYS_NOTHING))
-                history[number] = replace(said, run=run, event_type=kind, shape=few)
+                drops = tuple({chance.randint(1, 5) for _ in range(2)}) if chance.random() < 0.1 else ()
+                history[number] = replace(said, run=run, event_type=kind, shape=few, drops=drops)
         reference = Reference(history)
         with contextlib.closing(Database.in_memory()) as database, database.writing() as connection:
             tables, follower = Views(connection, datasets=5, of_jobs=of_jobs), Follower()

@@ -28,6 +28,7 @@ class Said:
     shape: Shape = SAYS_NOTHING
     target: int = 0  # entry that a correction takes back
     other: int = 0  # the data set that an alias joins with `dataset`
+    drops: tuple[int, ...] = ()  # data sets that an event itself says are no more
 
 
 @dataclass
@@ -43,6 +44,7 @@ class Reference:
     def flows(self, *, valid_at: int, as_of: int) -> list[Flow]:
         """All that holds: which owner feeds which data sets from which."""
         said = [(s.at, entry, s) for entry, s in self.counting(as_of) if s.kind in {"event", "deletion"}]
+        said += [(at, entry, Said("deletion", dataset=n)) for at, entry, s in said for n in s.drops]
         said = sorted((item for item in said if item[0] <= valid_at), key=lambda item: item[:2])
         owners = {owner_of(s) for _, _, s in said if s.kind == "event"}
         return [flow for owner in sorted(owners) for flow in self._flows_of(owner, [s for _, _, s in said])]

@@ -64,8 +64,9 @@ class Graph:
         self.aliases: dict[int, list[Alias]] = {}
         self._alias_entries: dict[int, list[Alias]] = {}
         self._deletions: dict[int, list[tuple[int, int]]] = {}  # of each deleted data set: when, and the entry
-        self._deletion_at: dict[int, tuple[int, int, int]] = {}  # by entry: data set, job, when
-        self._dropped_for: dict[int, list[int]] = {}  # by entry: owners whose lineage the deletion changed
+        self._deletions_by: dict[int, list[tuple[int, int, int]]] = {}  # each entry: data set, job, when
+        # By entry and data set: owners whose lineage the deletion changed.
+        self._dropped_for: dict[tuple[int, int], list[int]] = {}
 
     def own(self) -> None:
         """Let go of views that somebody kept, so that the graph can grow."""
@@ -99,18 +100,18 @@ class Graph:
         for flow in self.shapes.flows(shape, owner):
             for node, _ in (*flow.sources, *flow.targets):
                 for when, deleted_by in self._deletions.get(node, ()):
-                    if when >= at and owner not in self._dropped_for[deleted_by]:
-                        self._dropped_for[deleted_by].append(owner)
+                    if when >= at and owner not in (owners := self._dropped_for[deleted_by, node // 2]):
+                        owners.append(owner)
                         self.eras.note_deletion(owner, Observation(when, deleted_by, DROP, 0, node // 2, -1), entry)
 
     def add_deletion(self, entry: int, dataset: int, job: int, at: int) -> None:
-        self._deletion_at[entry] = (dataset, job, at)
+        self._deletions_by.setdefault(entry, []).append((dataset, job, at))
         if job:
             self.eras.add_deletion(job_node(job), Observation(at, entry, END, 0, 0, -1))
         if dataset:
             node = dataset_node(dataset)
             self._deletions.setdefault(node, []).append((at, entry))
-            owners = self._dropped_for[entry] = self.edges.owners_at(node)
+            owners = self._dropped_for[entry, dataset] = self.edges.owners_at(node)
             for owner in list(owners):
                 self.eras.add_deletion(owner, Observation(at, entry, DROP, 0, dataset, -1))
 
@@ -122,13 +123,12 @@ class Graph:
                 for node in (alias.one, alias.other):
                     self.aliases[node].remove(alias)
                 self._put_alias(alias._replace(retracted=min(alias.retracted, entry)))
-        if target in self._deletion_at:
-            dataset, job, at = self._deletion_at.pop(target)
+        for dataset, job, at in self._deletions_by.pop(target, ()):
             if job:
                 self.eras.take_back_deletion(job_node(job), Observation(at, target, END, 0, 0, -1), entry)
             if dataset:
                 self._deletions[dataset_node(dataset)].remove((at, target))
-                for owner in self._dropped_for.pop(target):
+                for owner in self._dropped_for.pop((target, dataset)):
                     self.eras.take_back_deletion(owner, Observation(at, target, DROP, 0, dataset, -1), entry)
 
     def deleted_at(self, node: int, *, as_of: int) -> int | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from wherefrom.lineage.graph.fold import ADD, COMPLETE, DROP, Member, Observation, Shapes, step
+from wherefrom.lineage.graph.fold import ADD, COMPLETE, DROP, END, Member, Observation, Shapes, step
 from wherefrom.lineage.graph.names import NEVER
 
 _MIN_IDLE: Final = 1000
@@ -50,10 +50,10 @@ class History:
         self._shapes, self._before = shapes, before
         self.start, self.earlier = start, earlier
         self._observed: list[Observation] = []
-        # What held from a moment on, of each at which it changed.
-        self._moments: list[Moment] = []
+        # Of those observations after which something else held than before: these, and what held then.
+        self._turns: list[Observation] = []
         self._states: list[Members] = []
-        self._last_drop: Moment | None = None
+        self._last_drop: Observation | None = None
         self.eras: dict[tuple[int, int], int] = {}
         self._idle = 0
 
@@ -72,7 +72,7 @@ class History:
         """Something came in order; whether it is worth while to remember all this any longer."""
         self._observed.append(seen)
         if after != self._state():
-            self._moments.append((seen.at, seen.entry))
+            self._turns.append(seen)
             self._states.append(after)
         self._note_drop(seen)
         self._idle += 1
@@ -86,28 +86,28 @@ class History:
         """
         self._idle = 0
         self.start = min(self.start, seen.at)
-        moment = seen.at, seen.entry
-        place, low = bisect_left(self._observed, seen), bisect_left(self._moments, moment)
+        place, low = bisect_left(self._observed, seen), bisect_left(self._turns, seen)
         before = old = new = self._states[low - 1] if low else self._before
         high, was, now = low, _Window(before), _Window(before)
         if is_gone:
             del self._observed[place]
-            if high < len(self._moments) and self._moments[high] == moment:
-                old, high = was.take(moment, self._states[high]), high + 1
+            if high < len(self._turns) and self._turns[high] == seen:
+                old, high = was.take(seen, self._states[high]), high + 1
         else:
             self._observed.insert(place, seen)
             self._note_drop(seen)
-        run_shape_of = _RunShapes(self._shapes, moment, shape_before)
-        is_as_before = is_gone and self._goes_on_alike(old, new, moment, last)
+        # An event comes before the deletions that it says itself.
+        begin = seen.at, seen.entry + (seen.op in (DROP, END))
+        run_shape_of = _RunShapes(self._shapes, begin, shape_before)
+        is_as_before = is_gone and self._goes_on_alike(old, new, seen, last)
         while not is_as_before and place < len(self._observed):
             one = self._observed[place]
-            moment = one.at, one.entry
-            if high < len(self._moments) and self._moments[high] == moment:
-                old, high = was.take(moment, self._states[high]), high + 1
-            new = now.take(moment, self._step(new, one, run_shape_of(one)))
-            is_as_before = self._goes_on_alike(old, new, moment, last)
+            if high < len(self._turns) and self._turns[high] == one:
+                old, high = was.take(one, self._states[high]), high + 1
+            new = now.take(one, self._step(new, one, run_shape_of(one)))
+            is_as_before = self._goes_on_alike(old, new, one, last)
             place += 1
-        self._moments[low:high], self._states[low:high] = now.moments, now.states
+        self._turns[low:high], self._states[low:high] = now.turns, now.states
         if is_as_before:
             goes_on = self._rename(low + len(now.states), old, new, was, now)
         else:
@@ -125,16 +125,16 @@ class History:
 
     def _note_drop(self, seen: Observation) -> None:
         if seen.op == DROP:
-            self._last_drop = max(self._last_drop or (seen.at, seen.entry), (seen.at, seen.entry))
+            self._last_drop = max(self._last_drop or seen, seen)
 
-    def _goes_on_alike(self, old: Members, new: Members, moment: Moment, last: Moment) -> bool:
-        """Whether all that follows a moment does to one state what it does to another, but for whence members come.
+    def _goes_on_alike(self, old: Members, new: Members, seen: Observation, last: Moment) -> bool:
+        """Whether what follows an observation does the same to two states, but for whence their members come.
 
-        What follows looks at members' shapes alone; only what a deleted data set leaves of one keeps its event.
+        It looks at members' shapes alone; only what a deleted data set leaves of one keeps its event.
         """
-        if moment < last:
+        if (seen.at, seen.entry) < last:
             return False
-        if self._last_drop and moment < self._last_drop:
+        if self._last_drop and seen < self._last_drop:
             return old == new
         return [member.shape for member in old] == [member.shape for member in new]
 
@@ -142,7 +142,7 @@ class History:
         """Put new members in the place of old ones, as long as these go on; whether what goes on now did before."""
         names = {one: other for one, other in zip(old, new, strict=True) if one != other}
         while names and place < len(self._states):
-            state, at = self._states[place], self._moments[place][0]
+            state, at = self._states[place], self._turns[place].at
             for member in [member for member in names if member not in state]:
                 was.end(at, [member])
                 now.end(at, [names.pop(member)])
@@ -160,18 +160,18 @@ class History:
 
 
 class _Window:
-    """States, one after the other from some moment on, and what ended in them."""
+    """States, one after the other, and what ended in them."""
 
     def __init__(self, state: Members) -> None:
         self._state = state
-        self.moments: list[Moment] = []
+        self.turns: list[Observation] = []
         self.states: list[Members] = []
         self.ended: dict[tuple[Member, int], None] = {}
 
-    def take(self, moment: Moment, state: Members) -> Members:
+    def take(self, seen: Observation, state: Members) -> Members:
         if state != self._state:
-            self.end(moment[0], [member for member in self._state if member not in state])
-            self.moments.append(moment)
+            self.end(seen.at, [member for member in self._state if member not in state])
+            self.turns.append(seen)
             self.states.append(state)
             self._state = state
         return state
