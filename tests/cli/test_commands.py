@@ -84,7 +84,7 @@ def test_trace_goes_down_to_a_depth_and_back_in_time(wherefrom, project):
     assert "nothing named 'models/m.joblib' is recorded" in err
     status, _, err = wherefrom("trace", "raw.csv", "--as-of", "yesterday")
     assert status == 3
-    assert "is 'yesterday', expected a time with a zone" in err
+    assert "as of 'yesterday': expected an entry's index, a day, or a time with a zone (RFC 3339)" in err
 
 
 def test_an_unknown_name_is_answered_with_near_matches(wherefrom, project):
